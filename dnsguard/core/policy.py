@@ -1,0 +1,48 @@
+"""The limits that the core decides by; dnsguard.toml sets them, settings.py reads them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much proof, how much patience. Times in seconds.
+
+    A hang is seen within interval_s + fall * probe_timeout_s, 1.5 s by default.
+    """
+
+    dnsmasq_address: str = "127.0.0.1"
+    """What resolv.conf names while guarded."""
+    standby: bool = True
+    """Whether one upstream stands behind dnsmasq in the file while guarded."""
+    rise: int = 3
+    """Passes in a row, in one generation, before dnsmasq is trusted."""
+    fall: int = 2
+    """Failures in a row before a trusted dnsmasq is left, unless one of them is telling."""
+    interval_s: float = 1.0
+    """Between two questions to a dnsmasq that is trusted, or that has long been useless."""
+    trial_interval_s: float = 0.2
+    """Between two questions to a dnsmasq that has just come or is on trial."""
+    forward_interval_s: float = 30.0
+    """Between two questions that leave the host while guarded; a tenth of it is jitter."""
+    settle_s: float = 0.05
+    """Files are read at once, then no sooner than this; a new list must be read twice."""
+    look_s: float = 30.0
+    """The files are looked at this often even if nothing was heard."""
+    find_s: float = 1.0
+    """Between two looks for an absent dnsmasq."""
+    reload_retry_s: float = 1.0
+    """After SIGHUP, before it is sent again to a dnsmasq that still lacks its upstreams; doubles."""
+    reload_tries: int = 3
+    """SIGHUPs for one list, the first included."""
+    publish_retry_s: float = 0.5
+    """Between two tries to write the file."""
+    ask_retry_s: float = 1.0
+    """Between two questions to published servers that do not answer, until ready."""
+    ready_timeout_s: float = 30.0
+    """Dependents are let go after this, answer or not."""
+    trample_limit: int = 9
+    """Times that resolv.conf may be overwritten without `quiet_s` of peace, before yielding."""
+    quiet_s: float = 5.0
+    """Peace that forgets the times before."""
+    yield_s: float = 300.0
+    """How long the guard stands back."""

@@ -1,0 +1,83 @@
+"""The words that events, actions and states share; a leaf that imports nothing of ours."""
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where the guard stands; each is a word that an operator reads in `systemctl status`."""
+
+    STARTING = "starting"
+    """No usable upstream is known yet; resolv.conf keeps what was there."""
+    DIRECT = "direct"
+    """resolv.conf names the upstreams; dnsmasq is absent or has not taken them."""
+    PROVING = "proving"
+    """resolv.conf names the upstreams; dnsmasq holds them and is on trial."""
+    GUARDED = "guarded"
+    """resolv.conf names dnsmasq, for as long as it keeps proving itself."""
+    YIELDED = "yielded"
+    """Another program keeps rewriting resolv.conf; the guard stands back for a while."""
+    STOPPING = "stopping"
+    """The daemon is leaving; `dnsguard detach` decides what is handed back."""
+
+
+class Timer(Enum):
+    """Everything the core can wait for; setting a timer again replaces it."""
+
+    SETTLE = "settle"
+    """The files have had time to settle: read them again if they stirred meanwhile."""
+    LOOK = "look"
+    """Look at the files although nothing was heard, in case inotify lost something."""
+    FIND = "find"
+    """Look for dnsmasq again."""
+    PROBE = "probe"
+    """Ask dnsmasq the next question."""
+    FORWARD = "forward"
+    """The next question must be forwarded to an upstream too."""
+    RELOAD = "reload"
+    """dnsmasq was told of the upstreams and still lacks them: tell it again."""
+    PUBLISH = "publish"
+    """Try again to write the file."""
+    ASK = "ask"
+    """Ask the published servers again: nothing has answered yet."""
+    READY = "ready"
+    """Dependents have waited long enough: say ready, degraded."""
+    QUIET = "quiet"
+    """Nobody has overwritten resolv.conf for a while: forget the old rounds."""
+    YIELD = "yield"
+    """The guard has stood back long enough: try again."""
+
+
+class Kind(Enum):
+    """What the published file names."""
+
+    DIRECT = "direct"
+    """The real upstreams."""
+    GUARDED = "guarded"
+    """dnsmasq, and behind it the standby upstream if there is one."""
+
+
+class Verdict(Enum):
+    """Why a probe of dnsmasq failed."""
+
+    SILENT = "silent"
+    """No answer to a question that dnsmasq answers by itself: hung, or overloaded."""
+    CLOSED = "closed"
+    """Nobody listens on its port."""
+    LACKING = "lacking"
+    """It answers, but does not hold this generation's upstreams."""
+    NO_UPSTREAM = "no-upstream"
+    """REFUSED with EDE 14 (Not Ready): it knows no upstream at all."""
+    REFUSED = "refused"
+    """Any other REFUSED to a forwarded question."""
+    SERVFAIL = "servfail"
+    """The forwarded question came back as SERVFAIL."""
+    UNFORWARDED = "unforwarded"
+    """It answers for itself, but the forwarded question got no answer."""
+    RUBBISH = "rubbish"
+    """It answers something that no dnsmasq says."""
+    UNREACHABLE = "unreachable"
+    """The question could not even be sent."""
+
+
+TELLING = frozenset({Verdict.CLOSED, Verdict.LACKING, Verdict.NO_UPSTREAM})
+"""Verdicts that leave no doubt: one is enough, `fall` is not waited for."""

@@ -1,0 +1,1 @@
+"""What is done: one module for each outside thing; they never import one another."""
