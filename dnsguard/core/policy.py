@@ -30,6 +30,12 @@ class Policy:
     """The files are looked at this often even if nothing was heard."""
     find_s: float = 1.0
     """Between two looks for an absent dnsmasq."""
+    eager_tries: int = 5
+    """Questions at trial_interval_s to a dnsmasq that fails them, before interval_s is enough."""
+    offer_wait_s: float = 3.0
+    """How long dnsmasq's own file may lag behind the list before SIGHUP is sent all the same.
+
+    Debian's update.d/dnsmasq sleeps up to 1 s so that the file's time stamp changes."""
     reload_retry_s: float = 1.0
     """After SIGHUP, before it is sent again to a dnsmasq that still lacks its upstreams; doubles."""
     reload_tries: int = 3

@@ -1,11 +1,14 @@
 """What several sources say -> the one list of real upstreams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dnsguard.core import resolvconf
 from dnsguard.core.records import in_order
 from dnsguard.core.resolvconf import ResolvConf
+
+DNSMASQ_RECORD = "lo.dnsmasq"
+"""What Debian's dnsmasq registers itself as. Source: /usr/share/dnsmasq/init-system-common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Sources:
     Attributes:
         records: resolvconf's records by name; None if there is no resolvconf on this host.
         interface_order: its patterns file.
-        base: its resolv.conf.d/base.
+        head, base, tail: what its administrator wrote into resolv.conf.d.
         upstream_file: the file that dnsmasq is given.
         others: NetworkManager's and systemd-resolved's lists, in the order they are believed.
         etc: what /etc/resolv.conf says, followed if it is a link; text None while it is ours.
@@ -40,7 +43,9 @@ class Sources:
 
     records: tuple[Source, ...] | None
     interface_order: Source
+    head: Source
     base: Source
+    tail: Source
     upstream_file: Source
     others: tuple[Source, ...]
     etc: Source
@@ -85,3 +90,109 @@ class Reading:
     attached: bool = True
     trampled_by: str = ""
     complaints: tuple[str, ...] = ()
+
+
+# A log line is for reading: what a stranger wrote into resolv.conf is shown up to here.
+SHOWN_CHARACTERS = 500
+
+
+def choose(sources: Sources, is_own: Callable[[str], bool]) -> Reading:
+    """Find the first source that names a usable server.
+
+    `is_own` says whether an address is one of this host's: such a server, like a loopback one,
+    is a forwarder that would ask itself, never an upstream. A damaged source is complained of
+    and passed over; it never stops the look.
+    """
+
+    def usable(nameservers: Sequence[str]) -> tuple[str, ...]:
+        return tuple(each for each in nameservers if not resolvconf.is_loopback(each) and not is_own(each))
+
+    offered = _parsed(sources.upstream_file)
+    upstreams = _from_records(sources, usable)
+    for source in (sources.upstream_file, *sources.others, sources.etc, sources.kept):
+        upstreams = upstreams or _from_file(source, usable)
+    return Reading(
+        upstreams=upstreams,
+        offered=None if sources.upstream_file.text is None else usable(offered.nameservers),
+        registered=_registered(sources.records),
+        attached=sources.attached,
+        trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
+        complaints=tuple(_complaints(sources)),
+    )
+
+
+def first_file(sources: Sources, is_own: Callable[[str], bool]) -> ResolvConf:
+    """What `attach` publishes before any daemon has run: the real upstreams, or what there was.
+
+    May be without a nameserver if nothing on this host names one; libc then asks 127.0.0.1, as
+    it did before.
+    """
+    upstreams = choose(sources, is_own).upstreams
+    if upstreams is None:
+        return _parsed(sources.etc)
+    return ResolvConf(upstreams.nameservers, upstreams.search, upstreams.options, upstreams.rest)
+
+
+def _from_file(source: Source, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Upstreams | None:
+    conf = _parsed(source)
+    nameservers = usable(conf.nameservers)
+    if not nameservers:
+        return None
+    return Upstreams(nameservers, nameservers, conf.search, conf.options, conf.rest, source.name)
+
+
+def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Upstreams | None:
+    """Put the records together as resolvconf's own update.d/libc does.
+
+    The difference: nothing is cut after a loopback server, and no more is demanded of dnsmasq
+    than update.d/dnsmasq gives it: the records, without `lo.*`, head, base and tail.
+    """
+    if sources.records is None:
+        return None
+    by_name = {record.name: record for record in sources.records}
+    names = [name for name in in_order(by_name, sources.interface_order.text) if not _is_dnsmasq(name)]
+    confs = {name: _parsed(by_name[name]) for name in names}
+    middle = [*confs.values(), _parsed(sources.base)]
+    head, tail = _parsed(sources.head), _parsed(sources.tail)
+    nameservers = usable(_each_once(conf.nameservers for conf in (head, *middle, tail)))
+    if not nameservers:
+        return None
+    given = usable(_each_once(conf.nameservers for name, conf in confs.items() if not name.startswith("lo.")))
+    return Upstreams(
+        nameservers,
+        given or nameservers,
+        # The last `search` line wins in libc: tail, else the records' domains, else head.
+        tail.search or _each_once(conf.search for conf in middle) or head.search,
+        _each_once(conf.options for conf in (head, *middle, tail)),
+        _each_once(conf.rest for conf in (head, *middle, tail)),
+        "resolvconf: " + (", ".join(name for name in names if confs[name].nameservers) or sources.base.name),
+    )
+
+
+def _is_dnsmasq(name: str) -> bool:
+    """dnsmasq's own record, or that of an instance `dnsmasq@NAME`."""
+    return name == DNSMASQ_RECORD or name.startswith(DNSMASQ_RECORD + ".")
+
+
+def _registered(records: tuple[Source, ...] | None) -> bool | None:
+    return None if records is None else any(_is_dnsmasq(record.name) for record in records)
+
+
+def _parsed(source: Source) -> ResolvConf:
+    # resolvconf's scripts accept keywords that are indented; libc, which reads their output, does not.
+    lines = (source.text or "").split("\n")
+    return resolvconf.parse("\n".join(line.lstrip(" \t") for line in lines))
+
+
+def _complaints(sources: Sources) -> Iterable[str]:
+    texts = (sources.head, sources.base, sources.tail, sources.upstream_file, *sources.others, sources.kept)
+    for source in (*(sources.records or ()), *texts, sources.etc, sources.interface_order):
+        if source.trouble:
+            yield f"{source.name}: {source.trouble}"
+    for source in (*(sources.records or ()), *texts, sources.etc):
+        for complaint in _parsed(source).complaints[:3]:
+            yield f"{source.name}: {complaint}"
+
+
+def _each_once(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for words in lists for word in words))

@@ -1,0 +1,293 @@
+"""The guard: what is decided at each event.
+
+TABLE, at the end, names a judgement for every event in every phase; doing nothing is written
+`_ignore`. A judgement is pure: it answers with the next state and the actions, in their order.
+Those about the files that are read are in looks.py, those about the file that is written in
+publishing.py; the moves that several judgements share are in moves.py.
+
+What all of them keep to:
+1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
+2. An answer for an old generation, or of another process, is not news.
+3. dnsmasq is named only after `rise` passes in a row, and no longer than it deserves.
+4. No phase is without a way out: a timer runs, or an answer is under way.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core.events import Event
+from dnsguard.core.looks import look, settle, stir, weigh
+from dnsguard.core.moves import (
+    Judgement,
+    Step,
+    go_direct,
+    hand_over,
+    leads_to,
+    may_be_disturbed,
+    probe,
+    publish,
+    read,
+    resume,
+    tell,
+)
+from dnsguard.core.publishing import (
+    ask_again,
+    note_published,
+    publish_again,
+    retry_ask,
+    retry_publish,
+    say_degraded,
+    say_ready,
+)
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import TELLING, Phase, Timer
+
+
+def decide(state: State, event: Event) -> Step:
+    """Answer one event with the next state and what is to be done.
+
+    The caller must perform the actions in their order and must bring back their answers as events.
+    """
+    return TABLE[row_of(event)][state.phase](state, event)
+
+
+def row_of(event: Event) -> type | Timer:
+    """The row of TABLE that an event belongs to: its type, or the timer that fired."""
+    return event.timer if isinstance(event, on.TimerFired) else type(event)
+
+
+def _ignore(state: State, event: Event) -> Step:
+    return state, ()
+
+
+# --- the daemon's own life -----------------------------------------------------------------------
+
+
+def _begin(state: State, event: Event) -> Step:
+    state, actions = read(state)
+    latest = do.SetTimer(Timer.READY, state.policy.ready_timeout_s)
+    return state, (*actions, do.SetTimer(Timer.LOOK, state.policy.look_s), latest)
+
+
+@leads_to(Phase.STOPPING)
+def _stop(state: State, event: Event) -> Step:
+    """Leave the file as it is: `dnsguard detach` hands back, and an upgrade must not flip."""
+    return replace(state, phase=Phase.STOPPING), (do.Leave(),)
+
+
+@leads_to(Phase.DIRECT)
+def _adopt(state: State, event: on.SettingsChanged) -> Step:
+    """New limits hold from now on; what was proved of another address is proved no longer."""
+    moved = event.policy.dnsmasq_address != state.policy.dnsmasq_address
+    state = replace(state, policy=event.policy, published=None)
+    trusting = state.phase in (Phase.PROVING, Phase.GUARDED)
+    state, actions = go_direct(state) if moved and trusting else publish(state)
+    return state, (*actions, do.SayReloaded())
+
+
+# --- dnsmasq's life ------------------------------------------------------------------------------
+
+
+def _find(state: State, event: Event) -> Step:
+    return state, () if state.pid else (do.FindDnsmasq(),)
+
+
+def _note_missing(state: State, event: on.DnsmasqMissing) -> Step:
+    return replace(state, missing=event.reason), (do.SetTimer(Timer.FIND, state.policy.find_s),)
+
+
+@leads_to(Phase.DIRECT)
+def _meet(state: State, event: on.DnsmasqFound) -> Step:
+    """A new process reads its upstream file by itself: it is asked, not told."""
+    if event.pid == state.pid:
+        return state, ()
+    state = replace(_without_process(state), pid=event.pid, missing="", reloaded=state.generation)
+    if state.phase not in (Phase.DIRECT, Phase.PROVING, Phase.GUARDED):
+        return state, ()
+    state, actions = go_direct(state)
+    state, more = hand_over(state)
+    return state, actions + more
+
+
+@leads_to(Phase.DIRECT)
+def _lose(state: State, event: on.DnsmasqGone) -> Step:
+    """dnsmasq has died: the host resolves before anybody looks for a new one."""
+    if event.pid != state.pid:
+        return state, ()
+    state = _without_process(state)
+    trusting = state.phase in (Phase.PROVING, Phase.GUARDED)
+    state, actions = go_direct(state) if trusting else (state, ())
+    return state, (*actions, do.FindDnsmasq())
+
+
+def _without_process(state: State) -> State:
+    return replace(state, pid=None, probing=False, held=None, reloads=0, failures=0)
+
+
+def _note_reload(state: State, event: on.ReloadSent | on.ReloadFailed) -> Step:
+    """Sent or not, SIGHUP proves nothing: what dnsmasq holds afterwards decides."""
+    if _is_stale(state, event):
+        return state, ()
+    again = do.SetTimer(Timer.RELOAD, state.policy.reload_retry_s * 2**state.reloads)
+    state = replace(state, reloaded=event.generation, reloads=state.reloads + 1)
+    state, actions = hand_over(state)
+    return state, (*actions, again)
+
+
+def _tell_again(state: State, event: Event) -> Step:
+    """Send SIGHUP once more to a dnsmasq that lacks what it is offered, up to `reload_tries` times."""
+    again = do.SetTimer(Timer.RELOAD, state.policy.reload_retry_s * 2**state.reloads)
+    lacking = state.is_lacking and state.is_offered and state.reloads < state.policy.reload_tries
+    wanted = lacking or not state.is_told
+    return state, tell(state) if wanted and may_be_disturbed(state) else (again,) if state.pid else ()
+
+
+# --- dnsmasq's proof -----------------------------------------------------------------------------
+
+
+def _question(state: State, event: Event) -> Step:
+    return hand_over(state) if state.phase is Phase.DIRECT else probe(state)
+
+
+def _forward(state: State, event: Event) -> Step:
+    return replace(state, forward_due=True), ()
+
+
+@leads_to(Phase.PROVING)
+def _admit(state: State, event: on.ProbePassed) -> Step:
+    """dnsmasq holds the upstreams: it goes on trial. A blinded one is believed if its file is right."""
+    if _is_stale(state, event):
+        return state, ()
+    state = replace(state, probing=False, held=event.held, failures=0)
+    blind = event.held is None and not (state.is_offered or state.offered is None)
+    if blind or not state.is_told or not may_be_disturbed(state):
+        return state, (_next_question(state),)
+    return probe(replace(state, phase=Phase.PROVING, passes=0))
+
+
+def _still_lacking(state: State, event: on.ProbeFailed) -> Step:
+    if _is_stale(state, event):
+        return state, ()
+    state = _with_failure(state, event)
+    return state, (_next_question(state),)
+
+
+@leads_to(Phase.GUARDED)
+def _count_pass(state: State, event: on.ProbePassed) -> Step:
+    """On trial only an answer that came through dnsmasq from an upstream counts."""
+    if _is_stale(state, event):
+        return state, ()
+    passes = state.passes + event.forward
+    state = replace(state, probing=False, held=event.held, passes=passes, failures=0)
+    if passes < state.policy.rise:
+        return state, (_next_question(state),)
+    state, actions = publish(replace(state, phase=Phase.GUARDED, forward_due=False))
+    return state, (*actions, _next_question(state), _next_forward(state))
+
+
+@leads_to(Phase.DIRECT)
+def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
+    """Passes must be consecutive: one failure and the count starts again."""
+    if _is_stale(state, event):
+        return state, ()
+    state = replace(_with_failure(state, event), passes=0)
+    return go_direct(state) if event.verdict in TELLING else (state, (_next_question(state),))
+
+
+def _stay(state: State, event: on.ProbePassed) -> Step:
+    if _is_stale(state, event):
+        return state, ()
+    state = replace(state, probing=False, held=event.held, failures=0)
+    if not event.forward:
+        return state, (_next_question(state),)
+    return replace(state, forward_due=False), (_next_question(state), _next_forward(state))
+
+
+@leads_to(Phase.DIRECT)
+def _doubt(state: State, event: on.ProbeFailed) -> Step:
+    """A telling answer ends trust at once; else ask again at once, and `fall` failures in a row do."""
+    if _is_stale(state, event):
+        return state, ()
+    state = _with_failure(state, event)
+    if event.verdict in TELLING or state.failures >= state.policy.fall:
+        return go_direct(state)
+    return probe(state)
+
+
+def _is_stale(state: State, event: on.ProbePassed | on.ProbeFailed | on.ReloadSent | on.ReloadFailed) -> bool:
+    return (event.generation, event.pid) != (state.generation, state.pid)
+
+
+def _with_failure(state: State, event: on.ProbeFailed) -> State:
+    # No more is counted than is ever asked for: the same failure over and over is the same state.
+    failures = min(state.failures + 1, max(state.policy.fall, state.policy.eager_tries))
+    return replace(state, probing=False, held=event.held, failures=failures)
+
+
+def _next_question(state: State) -> do.SetTimer:
+    eager = state.phase is not Phase.GUARDED and state.failures < state.policy.eager_tries
+    return do.SetTimer(Timer.PROBE, state.policy.trial_interval_s if eager else state.policy.interval_s)
+
+
+def _next_forward(state: State) -> do.SetTimer:
+    # Jitter: a thousand hosts that started together must not ask their upstream together.
+    every_s = state.policy.forward_interval_s
+    return do.SetTimer(Timer.FORWARD, every_s * 0.9, spread_s=every_s * 0.2)
+
+
+# --- standing back -------------------------------------------------------------------------------
+
+
+def _forget_rounds(state: State, event: Event) -> Step:
+    return replace(state, rounds=0), ()
+
+
+@leads_to(Phase.DIRECT, Phase.STARTING)
+def _come_back(state: State, event: Event) -> Step:
+    state, actions = resume(state)
+    return state, (*actions, do.AskAttach())
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+def _row(*judgements: Judgement) -> dict[Phase, Judgement]:
+    return dict(zip(Phase, judgements, strict=True))
+
+
+# fmt: off
+TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
+    # event              starting         direct           proving          guarded          yielded          stopping
+    on.Started:     _row(_begin,          _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
+    on.StopAsked:   _row(_stop,           _stop,           _stop,           _stop,           _stop,           _ignore),
+    on.SettingsChanged: _row(_adopt,      _adopt,          _adopt,          _adopt,          _adopt,          _ignore),
+    on.FilesStirred: _row(stir,           stir,            stir,            stir,            stir,            _ignore),
+    on.SourcesRead: _row(weigh,           weigh,           weigh,           weigh,           weigh,           _ignore),
+    Timer.SETTLE:   _row(settle,          settle,          settle,          settle,          settle,          _ignore),
+    Timer.LOOK:     _row(look,            look,            look,            look,            look,            _ignore),
+    Timer.QUIET:    _row(_forget_rounds,  _forget_rounds,  _forget_rounds,  _forget_rounds,  _ignore,         _ignore),
+    Timer.YIELD:    _row(_ignore,         _ignore,         _ignore,         _ignore,         _come_back,      _ignore),
+    on.AttachAsked: _row(_ignore,         _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
+    on.AttachNotAsked: _row(_ignore,      _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
+    on.Published:   _row(_ignore,         note_published,  note_published,  note_published,  note_published,  _ignore),
+    on.PublishFailed: _row(_ignore,       retry_publish,   retry_publish,   retry_publish,   retry_publish,   _ignore),
+    Timer.PUBLISH:  _row(_ignore,         publish_again,   publish_again,   publish_again,   publish_again,   _ignore),
+    on.LookupAnswered: _row(_ignore,      say_ready,       say_ready,       say_ready,       say_ready,       _ignore),
+    on.LookupFailed: _row(_ignore,        retry_ask,       retry_ask,       retry_ask,       retry_ask,       _ignore),
+    Timer.ASK:      _row(_ignore,         ask_again,       ask_again,       ask_again,       ask_again,       _ignore),
+    Timer.READY:    _row(say_degraded,    say_degraded,    say_degraded,    say_degraded,    say_degraded,    _ignore),
+    on.DnsmasqFound: _row(_meet,          _meet,           _meet,           _meet,           _meet,           _ignore),
+    on.DnsmasqMissing: _row(_note_missing, _note_missing,  _note_missing,   _note_missing,   _note_missing,   _ignore),
+    on.DnsmasqGone: _row(_lose,           _lose,           _lose,           _lose,           _lose,           _ignore),
+    Timer.FIND:     _row(_find,           _find,           _find,           _find,           _find,           _ignore),
+    on.ReloadSent:  _row(_ignore,         _note_reload,    _note_reload,    _note_reload,    _note_reload,    _ignore),
+    on.ReloadFailed: _row(_ignore,        _note_reload,    _note_reload,    _note_reload,    _note_reload,    _ignore),
+    Timer.RELOAD:   _row(_ignore,         _tell_again,     _ignore,         _ignore,         _ignore,         _ignore),
+    on.ProbePassed: _row(_ignore,         _admit,          _count_pass,     _stay,           _ignore,         _ignore),
+    on.ProbeFailed: _row(_ignore,         _still_lacking,  _fail_trial,     _doubt,          _ignore,         _ignore),
+    Timer.PROBE:    _row(_ignore,         _question,       _question,       _question,       _ignore,         _ignore),
+    Timer.FORWARD:  _row(_ignore,         _ignore,         _ignore,         _forward,        _ignore,         _ignore),
+}
+# fmt: on

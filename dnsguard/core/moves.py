@@ -1,0 +1,98 @@
+"""The moves that several judgements share. Each is pure: State -> (State, actions in their order)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from dnsguard.core import actions as do
+from dnsguard.core.actions import Action
+from dnsguard.core.state import State, file_of
+from dnsguard.core.vocabulary import Phase, Timer
+
+Step = tuple[State, tuple[Action, ...]]
+Judgement = Callable[[State, Any], Step]
+
+DESTINATIONS: dict[Judgement, tuple[Phase, ...]] = {}
+"""Where a judgement may lead, apart from the phase that it was asked in."""
+
+
+def leads_to(*phases: Phase) -> Callable[[Judgement], Judgement]:
+    """Declare the phases that a judgement may lead to: the picture of the machine is drawn from this."""
+
+    def declare(judgement: Judgement) -> Judgement:
+        DESTINATIONS[judgement] = phases
+        return judgement
+
+    return declare
+
+
+def read(state: State) -> Step:
+    """Read the files now, and not again before they have settled: a storm costs one look a period."""
+    state = replace(state, settling=True, stirred=False)
+    return state, (do.ReadSources(), do.SetTimer(Timer.SETTLE, state.policy.settle_s))
+
+
+def publish(state: State) -> Step:
+    """Make libc read what the phase calls for, unless it already does."""
+    if state.upstreams is None or state.is_published:
+        return state, ()
+    # Until the answer comes it is unknown what libc reads; thinking that it is still the old
+    # file would let a death in that very instant go unpublished.
+    asked = do.Publish(state.wanted, state.generation, file_of(state))
+    return replace(state, published=None), (asked,)
+
+
+def ask_published(state: State) -> tuple[Action, ...]:
+    """Ask the servers that libc would ask now."""
+    return (do.AskPublished(state.wanted, state.generation, file_of(state).nameservers),)
+
+
+def go_direct(state: State) -> Step:
+    """Give libc the upstreams first, then see what can be done about dnsmasq."""
+    state = replace(state, phase=Phase.DIRECT, passes=0, failures=0, forward_due=False)
+    state, actions = publish(state)
+    if state.pid is None:
+        return state, (*actions, do.SetTimer(Timer.FIND, state.policy.find_s))
+    # A dnsmasq that must be told waits until its own file holds the list, but not for ever.
+    patience_s = state.policy.reload_retry_s if state.is_told else state.policy.offer_wait_s
+    probe_again = do.SetTimer(Timer.PROBE, state.policy.trial_interval_s)
+    return state, (*actions, probe_again, do.SetTimer(Timer.RELOAD, patience_s))
+
+
+def hand_over(state: State) -> Step:
+    """In `direct`: tell dnsmasq of the upstreams if they changed under it, else ask what it holds.
+
+    Waits, for an event that will come, while libc does not read the upstreams yet, while dnsmasq
+    is not registered with resolvconf, and while its own file lags behind the list.
+    """
+    if state.phase is not Phase.DIRECT or not may_be_disturbed(state):
+        return state, ()
+    if state.is_told:
+        return probe(state)
+    return state, tell(state) if state.is_offered or state.offered is None else ()
+
+
+def may_be_disturbed(state: State) -> bool:
+    """Whether there is a dnsmasq, and libc does not depend on it."""
+    return state.pid is not None and state.is_published and state.registered is not False
+
+
+def tell(state: State) -> tuple[Action, ...]:
+    """Send dnsmasq SIGHUP. Needs a process."""
+    assert state.pid is not None
+    return (do.Reload(state.generation, state.pid),)
+
+
+def probe(state: State) -> Step:
+    """Ask dnsmasq one question, never two at once."""
+    if state.probing or state.pid is None or state.upstreams is None:
+        return state, ()
+    forward = state.phase is Phase.PROVING or state.forward_due
+    question = do.Probe(state.generation, state.pid, state.upstreams.demanded, forward)
+    return replace(state, probing=True), (question,)
+
+
+def resume(state: State) -> Step:
+    """Come back after standing back."""
+    state = replace(state, phase=Phase.STARTING, rounds=0)
+    return go_direct(state) if state.upstreams else (state, ())

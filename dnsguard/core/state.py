@@ -1,0 +1,110 @@
+"""Everything that the guard knows between two events, and what follows from it alone."""
+
+from dataclasses import dataclass, field
+
+from dnsguard.core.policy import Policy
+from dnsguard.core.resolvconf import ResolvConf
+from dnsguard.core.upstreams import Upstreams
+from dnsguard.core.vocabulary import Kind, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known. Changed by `dataclasses.replace` in guard.py, nowhere else.
+
+    Attributes:
+        generation: number of the accepted list; 0 while there is none.
+        upstreams: the accepted list; None only while `starting`, or before one was ever known.
+        candidate: a list that was read once and must be read again before it is accepted.
+        offered, registered, attached, complaints: of the last Reading; attached None before the first.
+        settling: the SETTLE timer runs; `stirred`: read again when it fires.
+        pid: the process that is dnsmasq; None while there is none.
+        missing: why there is none, in words.
+        probing: a probe for this generation and process is under way.
+        passes, failures: consecutive results in this phase; passes at most `rise`.
+        forward_due: the next probe must be forwarded.
+        held: what dnsmasq held when it was last asked; None if that is unknown.
+        reloaded: the generation for which SIGHUP was last sent to this process.
+        reloads: how many SIGHUPs this generation has cost.
+        published: kind and generation of the file that libc reads; None before the first.
+        standby: the published upstream that answered first in this generation.
+        ready: dependents were let go.
+        rounds: times that resolv.conf was overwritten without peace between.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    phase: Phase = Phase.STARTING
+    generation: int = 0
+    upstreams: Upstreams | None = None
+    candidate: Upstreams | None = None
+    offered: tuple[str, ...] | None = None
+    registered: bool | None = None
+    attached: bool | None = None
+    complaints: tuple[str, ...] = ()
+    settling: bool = False
+    stirred: bool = False
+    pid: int | None = None
+    missing: str = ""
+    probing: bool = False
+    passes: int = 0
+    failures: int = 0
+    forward_due: bool = False
+    held: tuple[str, ...] | None = None
+    reloaded: int = 0
+    reloads: int = 0
+    published: tuple[Kind, int] | None = None
+    standby: str | None = None
+    ready: bool = False
+    rounds: int = 0
+
+    @property
+    def wanted(self) -> Kind:
+        """The kind of file that this phase calls for."""
+        return Kind.GUARDED if self.phase is Phase.GUARDED else Kind.DIRECT
+
+    @property
+    def is_published(self) -> bool:
+        """Whether libc reads what this phase calls for."""
+        return self.published == (self.wanted, self.generation)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the file that dnsmasq is given names all that is demanded of it."""
+        return self.upstreams is not None and set(self.upstreams.demanded) <= set(self.offered or ())
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether dnsmasq has shown that it does not hold all that is demanded of it."""
+        if self.upstreams is None or self.held is None:
+            return False
+        return not set(self.upstreams.demanded) <= set(self.held)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether dnsmasq was sent SIGHUP for this list, or started after it was accepted."""
+        return self.reloaded >= self.generation
+
+
+def file_of(state: State) -> ResolvConf:
+    """The resolv.conf that the state's phase calls for. Needs known upstreams."""
+    assert state.upstreams is not None
+    return _guarded(state, state.upstreams) if state.wanted is Kind.GUARDED else _direct(state.upstreams)
+
+
+def _direct(known: Upstreams) -> ResolvConf:
+    # trust-ad vouches for a local validating resolver; these servers are somebody else's.
+    options = tuple(option for option in known.options if option != "trust-ad")
+    return ResolvConf(known.nameservers, known.search, options, known.rest)
+
+
+def _guarded(state: State, known: Upstreams) -> ResolvConf:
+    dnsmasq = state.policy.dnsmasq_address
+    if not state.policy.standby:
+        return ResolvConf((dnsmasq,), known.search, known.options, known.rest)
+    standby = state.standby if state.standby in known.nameservers else known.nameservers[0]
+    # rotate would send every other lookup past dnsmasq.
+    options = tuple(option for option in known.options if option != "rotate")
+    if not any(option.startswith("timeout:") for option in options):
+        # libc waits 5 s before it goes on to the standby server, 1 s with this (measured).
+        options = (*options, "timeout:1")
+    return ResolvConf((dnsmasq, standby), known.search, options, known.rest)

@@ -1,0 +1,303 @@
+"""Walks every state that `decide` can reach, against a world that answers in every way it can.
+
+The world keeps its own books (which file libc reads, who lives, how many passes in a row were seen)
+and holds each step against the promises; it never believes the state's own counters.
+
+The walk is breadth first, so the story that leads to a broken promise is among the shortest.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core.actions import Action
+from dnsguard.core.events import Event
+from dnsguard.core.guard import decide
+from dnsguard.core.policy import Policy
+from dnsguard.core.state import State
+from dnsguard.core.upstreams import Reading, Upstreams
+from dnsguard.core.vocabulary import TELLING, Kind, Phase, Timer, Verdict
+
+POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, trample_limit=1)
+LISTS = tuple(Upstreams((address,), (address,)) for address in ("192.0.2.53", "192.0.2.54"))
+GENERATIONS = 2
+PROCESSES = (101, 102)
+
+Decide = Callable[[State, Event], tuple[State, tuple[Action, ...]]]
+File = tuple[Kind, int]
+
+
+class BrokenPromiseError(AssertionError):
+    """A step that the guard must never take."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is true outside of the guard.
+
+    Attributes:
+        file: what libc reads; None while nothing was published.
+        refused: the last write was refused, and the guard knows or is about to learn it.
+        answered: the file that libc reads has answered.
+        alive: the running dnsmasq; `deaths`: how many have died.
+        passes, failures: consecutive forwarded passes, or failures, of dnsmasq for this generation.
+        signals: SIGHUPs that this process got for this generation.
+        under_way: questions that dnsmasq or the published servers have not answered yet.
+        timers: those that run.
+    """
+
+    file: File | None = None
+    refused: bool = False
+    answered: bool = False
+    alive: int | None = None
+    deaths: int = 0
+    passes: int = 0
+    failures: int = 0
+    signals: int = 0
+    under_way: frozenset[do.Probe | do.AskPublished] = frozenset()
+    timers: frozenset[Timer] = frozenset()
+
+
+Node = tuple[State, World]
+
+_state_key = attrgetter(*(each.name for each in fields(State) if each.name not in ("policy", "upstreams", "candidate")))
+_world_key = attrgetter(*(each.name for each in fields(World)))
+
+
+def key(node: Node) -> tuple[object, ...]:
+    """What tells two nodes apart; the lists are singletons here, so their identity is enough."""
+    state, world = node
+    return (id(state.upstreams), id(state.candidate), *_state_key(state), *_world_key(world))
+
+
+def readings(state: State) -> Iterator[Reading]:
+    """Every look at the files that can come out; after the second generation no third list appears."""
+    lists = LISTS if state.generation < GENERATIONS else (state.upstreams,)
+    for found in (None, *lists):
+        for offered in (None, (), *(each.nameservers for each in LISTS)):
+            for registered in (True, False):
+                yield Reading(found, offered, registered, attached=True)
+        yield Reading(found, (), None, attached=False)
+        yield Reading(found, LISTS[0].nameservers, True, attached=False)
+
+
+def happenings(node: Node) -> Iterator[tuple[Event, World]]:
+    """Every event that this world can bring forth now, with the world after it."""
+    state, world = node
+    for timer in world.timers:
+        yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
+    for asked in world.under_way:
+        waiting = replace(world, under_way=world.under_way - {asked})
+        for answer in answers(asked):
+            yield answer, waiting
+    yield on.FilesStirred(), world
+    yield on.StopAsked(), world
+    if world.alive is not None and world.deaths < len(PROCESSES):
+        gone = replace(world, alive=None, deaths=world.deaths + 1)
+        yield on.DnsmasqGone(world.alive), gone
+    if world.alive is None and world.deaths < len(PROCESSES):
+        # It starts unseen; the guard hears of it when it looks.
+        started = replace(world, alive=PROCESSES[world.deaths])
+        yield on.FilesStirred(), started
+
+
+def answers(asked: do.Probe | do.AskPublished) -> Iterator[Event]:
+    """Every way in which a question that takes time can be answered."""
+    if isinstance(asked, do.AskPublished):
+        yield on.LookupAnswered(asked.kind, asked.generation, asked.nameservers[-1])
+        yield on.LookupFailed(asked.kind, asked.generation, "silence")
+        return
+    yield on.ProbePassed(asked.generation, asked.pid, asked.forward, asked.demanded, 0.1)
+    yield on.ProbePassed(asked.generation, asked.pid, asked.forward, None, 0.1)
+    yield on.ProbeFailed(asked.generation, asked.pid, Verdict.SILENT, None, "")
+    yield on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), "")
+
+
+def outcomes(action: Action, state: State, world: World) -> Iterator[tuple[World, Event | None]]:
+    """Every way in which the daemon can perform an action at once, with the answer it brings back."""
+    match action:
+        case do.SetTimer(timer):
+            yield replace(world, timers=world.timers | {timer}), None
+        case do.ReadSources():
+            for reading in readings(state):
+                yield world, on.SourcesRead(reading)
+        case do.Publish(kind, generation):
+            written = replace(world, file=(kind, generation), refused=False)
+            if written.file != world.file:
+                written = replace(written, answered=False)
+            yield written, on.Published(kind, generation)
+            yield replace(world, refused=True), on.PublishFailed(kind, generation, "ENOSPC")
+        case do.FindDnsmasq():
+            if world.alive is not None:
+                yield world, on.DnsmasqFound(world.alive)
+            yield world, on.DnsmasqMissing("")
+        case do.Reload(generation, pid):
+            signalled = replace(world, signals=world.signals + 1)
+            yield signalled, on.ReloadSent(generation, pid)
+            yield signalled, on.ReloadFailed(generation, pid, "EPERM")
+        case do.Probe() | do.AskPublished():
+            yield replace(world, under_way=world.under_way | {action}), None
+        case do.AskAttach():
+            yield world, on.AttachAsked()
+        case _:
+            yield world, None
+
+
+def is_stale(state: State, event: Event) -> bool:
+    """Whether an event answers for an old generation or another process."""
+    match event:
+        case on.ProbePassed() | on.ProbeFailed() | on.ReloadSent() | on.ReloadFailed():
+            return (event.generation, event.pid) != (state.generation, state.pid)
+        case on.DnsmasqGone():
+            return event.pid != state.pid
+        case _:
+            return False
+
+
+def witnessed(state: State, event: Event, world: World) -> World:
+    """Enter an event into the world's own books, before the guard answers it."""
+    match event:
+        case _ if is_stale(state, event):
+            return world
+        case on.ProbePassed(forward=True):
+            return replace(world, passes=min(world.passes + 1, POLICY.rise), failures=0)
+        case on.ProbePassed():
+            return replace(world, failures=0)
+        case on.ProbeFailed(verdict=verdict):
+            failures = POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall)
+            return replace(world, passes=0, failures=failures)
+        case on.DnsmasqGone():
+            return replace(world, passes=0, failures=0, signals=0)
+        case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
+            return replace(world, answered=True)
+        case on.SourcesRead(reading=reading) if reading.registered is False or reading.offered == () != state.offered:
+            return replace(world, passes=0)
+        case _:
+            return world
+
+
+def promised(condition: bool, promise: str) -> None:
+    """Hold a step against a promise."""
+    if not condition:
+        raise BrokenPromiseError(promise)
+
+
+def check_step(before: State, event: Event, after: State, actions: tuple[Action, ...], world: World) -> None:
+    """What must be true of the decision itself, whatever comes of its actions."""
+    if is_stale(before, event):
+        promised(after == before and not actions, "an answer of an old generation or process changes nothing")
+    promised(after.passes <= POLICY.rise, "passes are bounded")
+    file = world.file
+    signals = world.signals
+    for action in actions:
+        match action:
+            case do.Publish(kind, generation, conf):
+                file = (kind, generation)
+                promised(bool(conf.nameservers), "no published list is empty")
+                promised(generation == after.generation, "only the current generation is published")
+                loopback = POLICY.dnsmasq_address in conf.nameservers
+                promised(loopback == (kind is Kind.GUARDED), "dnsmasq is named in the guarded file alone")
+                if loopback:
+                    promised(world.passes >= POLICY.rise, "dnsmasq is named only after `rise` passes in a row")
+                    promised(len(conf.nameservers) == 2, "a standby stands behind dnsmasq")
+                    promised("timeout:1" in conf.options, "libc goes on to the standby after a second")
+            case do.Reload(generation, pid):
+                promised(file == (Kind.DIRECT, after.generation), "libc has the upstreams before dnsmasq is disturbed")
+                promised((generation, pid) == (after.generation, after.pid), "SIGHUP is for the living")
+                signals += 1
+                promised(signals <= POLICY.reload_tries, "no more than `reload_tries` SIGHUPs for one list")
+            case do.SayReady(degraded=""):
+                promised(world.answered, "READY only after what is published has answered")
+            case do.Probe(generation, pid):
+                same = [each for each in world.under_way if isinstance(each, do.Probe)]
+                promised(not any((each.generation, each.pid) == (generation, pid) for each in same), "one probe at once")
+            case do.AskAttach():
+                promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
+            case _:
+                pass
+
+
+def check_rest(state: State, world: World) -> None:
+    """What must be true whenever the daemon waits for the next event."""
+    if state.phase is Phase.STOPPING:
+        return
+    promised(bool(world.timers or world.under_way), "no state is without a way out")
+    promised((state.upstreams is not None) or state.phase in (Phase.STARTING, Phase.YIELDED), "no phase without servers")
+    retried = world.refused and Timer.PUBLISH in world.timers
+    if world.refused:
+        promised(retried or state.is_published, "a refused file is tried again")
+    elif state.upstreams is not None:
+        promised(world.file == (state.wanted, state.generation), "libc reads what the phase calls for")
+    if world.file and world.file[0] is Kind.GUARDED and not retried:
+        promised(world.passes >= POLICY.rise, "dnsmasq is named only while it is proven")
+        promised(world.failures < POLICY.fall, "`fall` failures, or a telling one, end it")
+        promised(world.file[1] == state.generation, "dnsmasq is named only for the current generation")
+        promised(state.registered is not False, "an announced end is acted on before it comes")
+    if not state.ready:
+        asked = any(isinstance(each, do.AskPublished) for each in world.under_way)
+        promised(asked or bool({Timer.READY, Timer.ASK} & world.timers), "READY will come")
+
+
+@dataclass
+class Walk:
+    """One exploration: what was seen, and how each state was come by."""
+
+    decide: Decide = decide
+    most: int = 3_000_000
+    transitions: int = 0
+
+    def __post_init__(self) -> None:
+        self.seen: set[tuple[object, ...]] = set()
+        self.moves: set[tuple[Phase, Phase, object]] = set()
+        self.nodes: list[Node] = []
+
+    def run(self) -> "Walk":
+        """Visit everything; raises BrokenPromiseError at the first broken promise."""
+        waiting: deque[Node] = deque()
+        start = (State(policy=POLICY), World())
+        self._arrive(self._settled(start, on.Started()), waiting)
+        while waiting and len(self.seen) < self.most:
+            node = waiting.popleft()
+            if node[0].phase is Phase.STOPPING:
+                continue
+            for event, world in happenings(node):
+                self._arrive(self._settled((node[0], world), event), waiting)
+        return self
+
+    def _arrive(self, nodes: Iterator[Node], waiting: deque[Node]) -> None:
+        for node in nodes:
+            self.transitions += 1
+            check_rest(*node)
+            mark = key(node)
+            if mark not in self.seen:
+                self.seen.add(mark)
+                waiting.append(node)
+
+    def _settled(self, node: Node, event: Event) -> Iterator[Node]:
+        """All nodes where the daemon may come to rest after one event: answers given at once come first."""
+        unfinished: list[tuple[Node, tuple[Event, ...]]] = [(node, (event,))]
+        while unfinished:
+            (state, world), queue = unfinished.pop()
+            if not queue:
+                yield state, world
+                continue
+            world = witnessed(state, queue[0], world)
+            after, actions = self.decide(state, queue[0])
+            check_step(state, queue[0], after, actions, world)
+            self.moves.add((state.phase, after.phase, type(queue[0])))
+            if (after.generation, after.pid) != (state.generation, state.pid):
+                world = replace(world, passes=0, failures=0, signals=0)
+            for performed, told in self._performed(after, world, actions):
+                unfinished.append(((after, performed), queue[1:] + told))
+
+    def _performed(self, state: State, world: World, actions: tuple[Action, ...]) -> Iterator[tuple[World, tuple[Event, ...]]]:
+        """Perform the actions in order, in every way they can come out."""
+        if not actions:
+            yield world, ()
+            return
+        for performed, told in outcomes(actions[0], state, world):
+            for rest, later in self._performed(state, performed, actions[1:]):
+                yield rest, ((told, *later) if told else later)
