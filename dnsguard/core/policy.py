@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dnsguard.core.vocabulary import Standby
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -12,7 +14,7 @@ class Policy:
 
     dnsmasq_address: str = "127.0.0.1"
     """What resolv.conf names while guarded."""
-    standby: bool = True
+    standby: Standby = Standby.YES
     """Whether one upstream stands behind dnsmasq in the file while guarded."""
     rise: int = 3
     """Passes in a row, in one generation, before dnsmasq is trusted."""

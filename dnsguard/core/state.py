@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from dnsguard.core.policy import Policy
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.upstreams import Upstreams
-from dnsguard.core.vocabulary import Kind, Phase
+from dnsguard.core.vocabulary import Kind, Phase, Standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _direct(known: Upstreams) -> ResolvConf:
 
 def _guarded(state: State, known: Upstreams) -> ResolvConf:
     dnsmasq = state.policy.dnsmasq_address
-    if not state.policy.standby:
+    if state.policy.standby is Standby.NO:
         return ResolvConf((dnsmasq,), known.search, known.options, known.rest)
     standby = state.standby if state.standby in known.nameservers else known.nameservers[0]
     # rotate would send every other lookup past dnsmasq.

@@ -117,7 +117,7 @@ def choose(sources: Sources, is_own: Callable[[str], bool]) -> Reading:
         registered=_registered(sources.records),
         attached=sources.attached,
         trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
-        complaints=tuple(_complaints(sources)),
+        complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
     )
 
 

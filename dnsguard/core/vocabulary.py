@@ -56,6 +56,15 @@ class Kind(Enum):
     """dnsmasq, and behind it the standby upstream if there is one."""
 
 
+class Standby(Enum):
+    """Whether one upstream stands behind dnsmasq in the file while guarded."""
+
+    YES = "yes"
+    """libc goes on to it after a second: no lookup fails while dnsmasq dies or hangs."""
+    NO = "no"
+    """dnsmasq alone: for hosts where going on would bypass DNSSEC or leak internal names."""
+
+
 class Verdict(Enum):
     """Why a probe of dnsmasq failed."""
 

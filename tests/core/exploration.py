@@ -9,6 +9,7 @@ The walk is breadth first, so the story that leads to a broken promise is among 
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from operator import attrgetter
 
 from dnsguard.core import actions as do
@@ -73,21 +74,26 @@ def key(node: Node) -> tuple[object, ...]:
     return (id(state.upstreams), id(state.candidate), *_state_key(state), *_world_key(world))
 
 
+BOTH = tuple(address for each in LISTS for address in each.nameservers)
+AT_ANY_TIME = frozenset({Timer.LOOK, Timer.READY, Timer.QUIET, Timer.YIELD, Timer.FORWARD})
+"""Timers that this world fires whether they were set or not: earlier and later than any clock would."""
+
+
 def readings(state: State) -> Iterator[Reading]:
     """Every look at the files that can come out; after the second generation no third list appears."""
     lists = LISTS if state.generation < GENERATIONS else (state.upstreams,)
     for found in (None, *lists):
-        for offered in (None, (), *(each.nameservers for each in LISTS)):
+        for offered in ((), BOTH):
             for registered in (True, False):
                 yield Reading(found, offered, registered, attached=True)
-        yield Reading(found, (), None, attached=False)
-        yield Reading(found, LISTS[0].nameservers, True, attached=False)
+    yield Reading(state.upstreams, None, None, attached=True)
+    yield Reading(state.upstreams, BOTH, True, attached=False)
 
 
 def happenings(node: Node) -> Iterator[tuple[Event, World]]:
     """Every event that this world can bring forth now, with the world after it."""
     state, world = node
-    for timer in world.timers:
+    for timer in world.timers | AT_ANY_TIME:
         yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
     for asked in world.under_way:
         waiting = replace(world, under_way=world.under_way - {asked})
@@ -102,6 +108,23 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         # It starts unseen; the guard hears of it when it looks.
         started = replace(world, alive=PROCESSES[world.deaths])
         yield on.FilesStirred(), started
+
+
+def idle_timers(state: State) -> frozenset[Timer]:
+    """Timers that mean nothing while this state lasts, and that are set again by what ends it.
+
+    Leaving them out makes many nodes one. That they mean nothing is checked, not believed.
+    """
+    absent = state.pid is None
+    idle = {
+        Timer.SETTLE: not state.settling,
+        Timer.FIND: not absent,
+        Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
+        Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
+        Timer.PUBLISH: state.is_published or state.upstreams is None,
+        Timer.ASK: state.ready,
+    }
+    return frozenset(timer for timer, means_nothing in idle.items() if means_nothing)
 
 
 def answers(asked: do.Probe | do.AskPublished) -> Iterator[Event]:
@@ -120,7 +143,7 @@ def outcomes(action: Action, state: State, world: World) -> Iterator[tuple[World
     """Every way in which the daemon can perform an action at once, with the answer it brings back."""
     match action:
         case do.SetTimer(timer):
-            yield replace(world, timers=world.timers | {timer}), None
+            yield replace(world, timers=world.timers | ({timer} - AT_ANY_TIME)), None
         case do.ReadSources():
             for reading in readings(state):
                 yield world, on.SourcesRead(reading)
@@ -168,7 +191,9 @@ def witnessed(state: State, event: Event, world: World) -> World:
             return replace(world, failures=0)
         case on.ProbeFailed(verdict=verdict):
             failures = POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall)
-            return replace(world, passes=0, failures=failures)
+            # One failure ends a trial, but not yet a trust that was earned.
+            trusted = state.phase is Phase.GUARDED and failures < POLICY.fall
+            return replace(world, passes=world.passes if trusted else 0, failures=failures)
         case on.DnsmasqGone():
             return replace(world, passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
@@ -224,21 +249,48 @@ def check_rest(state: State, world: World) -> None:
     """What must be true whenever the daemon waits for the next event."""
     if state.phase is Phase.STOPPING:
         return
-    promised(bool(world.timers or world.under_way), "no state is without a way out")
+
     promised((state.upstreams is not None) or state.phase in (Phase.STARTING, Phase.YIELDED), "no phase without servers")
     retried = world.refused and Timer.PUBLISH in world.timers
     if world.refused:
         promised(retried or state.is_published, "a refused file is tried again")
     elif state.upstreams is not None:
         promised(world.file == (state.wanted, state.generation), "libc reads what the phase calls for")
+    if state.phase in (Phase.PROVING, Phase.GUARDED):
+        promised(is_asked(state, world), "who is trusted or tried is asked again")
     if world.file and world.file[0] is Kind.GUARDED and not retried:
         promised(world.passes >= POLICY.rise, "dnsmasq is named only while it is proven")
         promised(world.failures < POLICY.fall, "`fall` failures, or a telling one, end it")
         promised(world.file[1] == state.generation, "dnsmasq is named only for the current generation")
         promised(state.registered is not False, "an announced end is acted on before it comes")
-    if not state.ready:
-        asked = any(isinstance(each, do.AskPublished) for each in world.under_way)
-        promised(asked or bool({Timer.READY, Timer.ASK} & world.timers), "READY will come")
+
+
+def is_asked(state: State, world: World) -> bool:
+    """Whether dnsmasq is being asked, or will be by a timer that runs."""
+    current = (state.generation, state.pid)
+    under_way = (each for each in world.under_way if isinstance(each, do.Probe))
+    return Timer.PROBE in world.timers or any(current == (each.generation, each.pid) for each in under_way)
+
+
+def is_well(state: State, world: World) -> bool:
+    """Whether the host is where it belongs: guarded if there is a dnsmasq, else on its upstreams, and ready."""
+    if state.phase is Phase.STOPPING:
+        return True
+    kind = Kind.DIRECT if world.alive is None else Kind.GUARDED
+    return state.ready and world.file == (kind, state.generation) and state.phase.value == kind.value
+
+
+def kindly(node: Node) -> Iterator[tuple[Event, World]]:
+    """What happens next in a world that means well: what was asked is answered, else one timer fires."""
+    state, world = node
+    for asked in sorted(world.under_way, key=str):
+        yield next(answers(asked)), replace(world, under_way=world.under_way - {asked})
+        return
+    for timer in Timer:
+        if timer in world.timers:
+            yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
+            return
+    yield on.TimerFired(Timer.YIELD if state.phase is Phase.YIELDED else Timer.LOOK), world
 
 
 @dataclass
@@ -253,30 +305,61 @@ class Walk:
         self.seen: set[tuple[object, ...]] = set()
         self.moves: set[tuple[Phase, Phase, object]] = set()
         self.nodes: list[Node] = []
+        self.came_from: dict[tuple[object, ...], tuple[tuple[object, ...], Event]] = {}
 
     def run(self) -> "Walk":
         """Visit everything; raises BrokenPromiseError at the first broken promise."""
         waiting: deque[Node] = deque()
         start = (State(policy=POLICY), World())
-        self._arrive(self._settled(start, on.Started()), waiting)
+        for node in self._settled(start, on.Started()):
+            self._arrive(self._reduced(node), waiting, (), on.Started())
         while waiting and len(self.seen) < self.most:
             node = waiting.popleft()
             if node[0].phase is Phase.STOPPING:
                 continue
+            mark = key(node)
             for event, world in happenings(node):
-                self._arrive(self._settled((node[0], world), event), waiting)
+                try:
+                    for after in self._settled((node[0], world), event):
+                        self._arrive(self._reduced(after), waiting, mark, event)
+                except BrokenPromiseError as broken:
+                    raise BrokenPromiseError(f"{broken}\n{self._story(mark)}\n{event}") from broken
         return self
 
-    def _arrive(self, nodes: Iterator[Node], waiting: deque[Node]) -> None:
-        for node in nodes:
-            self.transitions += 1
-            check_rest(*node)
-            mark = key(node)
-            if mark not in self.seen:
-                self.seen.add(mark)
-                waiting.append(node)
+    def _story(self, mark: tuple[object, ...]) -> str:
+        """The shortest way to a node, one event a line."""
+        lines: list[str] = []
+        while mark in self.came_from:
+            mark, event = self.came_from[mark]
+            lines.append(str(event))
+        return "\n".join(reversed(lines))
 
-    def _settled(self, node: Node, event: Event) -> Iterator[Node]:
+    def _arrive(self, node: Node, waiting: deque[Node], parent: tuple[object, ...], event: Event) -> None:
+        self.transitions += 1
+        check_rest(*node)
+        mark = key(node)
+        if mark not in self.seen:
+            self.seen.add(mark)
+            self.nodes.append(node)
+            self.came_from[mark] = (parent, event)
+            waiting.append(node)
+
+    def _reduced(self, node: Node) -> Node:
+        """The node without what can have no effect any more; that it has none is checked here."""
+        state, world = node
+        if state.phase is Phase.STOPPING:
+            return node
+        stale = frozenset(
+            asked
+            for asked in world.under_way
+            if isinstance(asked, do.Probe) and (asked.generation, asked.pid) != (state.generation, state.pid)
+        )
+        idle = world.timers & idle_timers(state)
+        for event in (*(answer for asked in stale for answer in answers(asked)), *map(on.TimerFired, idle)):
+            promised(self.decide(state, event) == (state, ()), "an answer of an old generation or process changes nothing")
+        return state, replace(world, timers=world.timers - idle, under_way=world.under_way - stale)
+
+    def _settled(self, node: Node, event: Event, kind: bool = False) -> Iterator[Node]:
         """All nodes where the daemon may come to rest after one event: answers given at once come first."""
         unfinished: list[tuple[Node, tuple[Event, ...]]] = [(node, (event,))]
         while unfinished:
@@ -290,14 +373,36 @@ class Walk:
             self.moves.add((state.phase, after.phase, type(queue[0])))
             if (after.generation, after.pid) != (state.generation, state.pid):
                 world = replace(world, passes=0, failures=0, signals=0)
-            for performed, told in self._performed(after, world, actions):
+            for performed, told in self._performed(after, world, actions, kind):
                 unfinished.append(((after, performed), queue[1:] + told))
 
-    def _performed(self, state: State, world: World, actions: tuple[Action, ...]) -> Iterator[tuple[World, tuple[Event, ...]]]:
-        """Perform the actions in order, in every way they can come out."""
+    def _performed(
+        self, state: State, world: World, actions: tuple[Action, ...], kind: bool
+    ) -> Iterator[tuple[World, tuple[Event, ...]]]:
+        """Perform the actions in order, in every way they can come out; a kind world has only the first."""
         if not actions:
             yield world, ()
             return
-        for performed, told in outcomes(actions[0], state, world):
-            for rest, later in self._performed(state, performed, actions[1:]):
+        ways = outcomes(actions[0], state, world)
+        if kind and isinstance(actions[0], do.ReadSources):
+            ways = iter([(world, on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)))])
+        for performed, told in islice(ways, 1) if kind else ways:
+            for rest, later in self._performed(state, performed, actions[1:], kind):
                 yield rest, ((told, *later) if told else later)
+
+    def stuck(self) -> list[str]:
+        """The states from which a world that now means well does not lead to where the host belongs."""
+        well: set[tuple[object, ...]] = set()
+        return [self._story(key(node)) for node in self.nodes if not self._ends_well(node, well)]
+
+    def _ends_well(self, node: Node, well: set[tuple[object, ...]]) -> bool:
+        path = []
+        for _ in range(40):
+            mark = key(node)
+            path.append(mark)
+            if mark in well or is_well(*node):
+                well.update(path)
+                return True
+            for event, world in kindly(node):
+                node = next(self._settled((node[0], world), event, kind=True))
+        return False

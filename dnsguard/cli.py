@@ -1,0 +1,159 @@
+"""The door: arguments in, exit code out.
+
+`status` must start in a moment, so nothing that pulls in asyncio or the DNS stack is imported
+before the command is known.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnsguard import __version__
+from dnsguard.core.errors import DnsguardError, SettingsError
+
+if TYPE_CHECKING:
+    from dnsguard.core.settings import Settings
+
+DEFAULT_CONFIG = Path("/etc/dnsguard/dnsguard.toml")
+
+# systemctl's own: the program is not running. Source: LSB, "Init Script Actions".
+EXIT_NOT_RUNNING = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0, 1 if it was refused, 2 for wrong words, 3 if no daemon runs."""
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.command(given)
+    except DnsguardError as error:
+        print(f"dnsguard: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dnsguard",
+        description="Keeps /etc/resolv.conf pointing at DNS servers that work, whatever the local dnsmasq does.",
+    )
+    parser.add_argument("--version", action="version", version=f"dnsguard {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, does: Any, words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(command=does)
+        return made
+
+    for name, does, words in (
+        ("run", _run, "guard this host until SIGTERM; SIGHUP reads the configuration again"),
+        ("attach", _attach, "make /etc/resolv.conf a link to the file that dnsguard writes"),
+        ("detach", _detach, "put back what /etc/resolv.conf was, if that works now"),
+    ):
+        made = command(name, does, words)
+        made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    status = command("status", _status, "show the phase, the servers and the last probes")
+    status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
+    status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    check = command("check-config", _check, "say whether a configuration file is good")
+    check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
+    return parser
+
+
+def _load(path: Path) -> "Settings":
+    """Read the configuration; the default file may be missing, one that was named may not.
+
+    Raises:
+        SettingsError: code "unreadable-config", and those of settings.parse.
+    """
+    from dnsguard.core import settings
+
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError as error:
+        if path == DEFAULT_CONFIG:
+            return settings.Settings()
+        raise SettingsError("unreadable-config", f"{path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("unreadable-config", f"{path}: {error}") from error
+    return settings.parse(text, str(path))
+
+
+def _check(given: argparse.Namespace) -> int:
+    from dnsguard.daemon import prober_for
+
+    settings = _load(given.file)
+    prober_for(settings)
+    print(f"{given.file}: good")
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    import asyncio
+
+    from dnsguard.daemon import serve
+
+    settings = _load(given.config)
+    asyncio.run(serve(settings, lambda: _load(given.config)))
+    return 0
+
+
+def _attach(given: argparse.Namespace) -> int:
+    from dnsguard.core import resolvconf
+    from dnsguard.core.upstreams import first_file
+    from dnsguard.core.vocabulary import Kind
+    from dnsguard.core.words import header
+    from dnsguard.daemon import link_paths, source_paths
+    from dnsguard.edge import link, publisher, reader
+    from dnsguard.edge.prober import is_own_address
+
+    settings = _load(given.config)
+    first = first_file(reader.read_sources(source_paths(settings)), is_own_address)
+    text = resolvconf.render(first, header(Kind.DIRECT, 0))
+    print(link.attach(link_paths(settings), text, publisher.replace_file))
+    return 0
+
+
+def _detach(given: argparse.Namespace) -> int:
+    from dnsguard.core.report import last_phase, upstreams_text
+    from dnsguard.daemon import link_paths
+    from dnsguard.edge import link, publisher
+
+    settings = _load(given.config)
+    told = _told(Path(settings.paths.status)) or {}
+    print(link.detach(link_paths(settings), last_phase(told), upstreams_text(told), publisher.replace_file))
+    return 0
+
+
+def _status(given: argparse.Namespace) -> int:
+    from dnsguard.core.report import in_words
+
+    path = Path(_load(given.config).paths.status)
+    told = _told(path)
+    if told is None:
+        print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    running = Path(f"/proc/{told.get('pid')}").exists()
+    print(json.dumps({**told, "running": running}, indent=1) if given.json else in_words(told), end="")
+    if given.json:
+        print()
+    if not running:
+        print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    return 0
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    """The daemon's last report; None if there is none that can be read."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None

@@ -1,0 +1,151 @@
+"""Decisions in words: what a log line says, what `systemctl status` shows, what the file says of itself."""
+
+from dataclasses import dataclass
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core.actions import Action
+from dnsguard.core.events import Event
+from dnsguard.core.state import State, file_of
+from dnsguard.core.vocabulary import Kind, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One log line.
+
+    Attributes:
+        code: stable; README.md lists each with what to do.
+        level: debug, info, warning or error.
+        text: for a human.
+    """
+
+    code: str
+    level: str
+    text: str
+
+
+ROUTINE = Said("routine", "debug", "nothing of note")
+
+
+def header(kind: Kind, generation: int) -> tuple[str, ...]:
+    """The comment above a published file, for whoever finds it."""
+    what = {
+        Kind.DIRECT: "These are the real upstream servers: dnsmasq is absent or has not proved itself.",
+        Kind.GUARDED: "dnsmasq has proved itself; a server after it is the standby for when it hangs.",
+    }[kind]
+    return (
+        f"Written by dnsguard ({kind.value}, generation {generation}); changes made here will be lost.",
+        what,
+        "Ask `dnsguard status` why; switch dnsguard off with `dnsguard detach`.",
+    )
+
+
+def status_line(state: State) -> str:
+    """The phase and the servers that libc asks, in one line."""
+    phase = state.phase.value
+    if state.phase is Phase.STOPPING:
+        return phase
+    if state.upstreams is None:
+        return f"{phase}: no upstream is known yet"
+    servers = ", ".join(file_of(state).nameservers)
+    if not state.is_published:
+        return f"{phase}: cannot yet publish {servers}"
+    if state.phase is Phase.YIELDED:
+        return f"{phase}: another program owns resolv.conf; standing back from {servers}"
+    why = f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
+    return f"{phase}: libc asks {servers}{why}"
+
+
+def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
+    """What the log line of a decision says; ROUTINE if nobody needs to read it."""
+    if before.phase is not after.phase or before.generation != after.generation:
+        return _moved(before, event, after)
+    return _stayed(before, event, after, actions)
+
+
+def _moved(before: State, event: Event, after: State) -> Said:
+    """The phase or the list is another one."""
+    servers = ", ".join(after.upstreams.nameservers) if after.upstreams else "no server"
+    if before.generation != after.generation:
+        source = after.upstreams.source if after.upstreams else ""
+        known = "upstreams-changed" if before.generation else "upstreams-known"
+        return Said(known, "info", f"generation {after.generation}: upstreams {servers}, from {source}")
+    match after.phase, event:
+        case Phase.STOPPING, _:
+            return Said("stopping", "info", f"stopping; resolv.conf stays {before.phase.value}")
+        case Phase.YIELDED, _:
+            text = "resolv.conf is overwritten again and again; standing back. Find the program that writes it"
+            return Said("yielded", "error", text)
+        case _ if before.phase is Phase.YIELDED:
+            return Said("resumed", "info", "taking resolv.conf into care again")
+        case Phase.PROVING, _:
+            return Said("on-trial", "info", f"dnsmasq (PID {after.pid}) holds the upstreams; it is on trial")
+        case Phase.GUARDED, _:
+            return Said("guarded", "info", f"dnsmasq (PID {after.pid}) has proved itself; libc asks it now")
+        case _, on.DnsmasqGone(pid):
+            level = "warning" if before.phase is Phase.GUARDED else "info"
+            return Said("dnsmasq-died", level, f"dnsmasq (PID {pid}) has ended; libc asks {servers} now")
+        case _, on.SourcesRead():
+            text = f"dnsmasq's end is announced; libc asks {servers} now"
+            return Said("dnsmasq-leaving", "info", text)
+        case _, on.ProbeFailed(verdict=verdict, detail=detail):
+            level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
+            return Said(code, level, f"dnsmasq is no use ({verdict.value}: {detail}); libc asks {servers} now")
+    return Said("direct", "info", f"libc asks {servers} now")
+
+
+def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
+    match event:
+        case on.Started():
+            return Said("started", "info", "looking for upstreams and for dnsmasq")
+        case on.SourcesRead():
+            return _looked(before, event, after)
+        case on.PublishFailed(reason=reason):
+            return Said("publish-failed", "error", f"libc still reads the old file: {reason}")
+        case on.AttachNotAsked(reason=reason):
+            return Said("attach-not-asked", "error", f"cannot ask for resolv.conf back: {reason}")
+        case on.SettingsChanged():
+            return Said("settings-changed", "info", "the new settings are in force")
+        case on.ReloadSent(pid=pid) if after.reloads > 1:
+            text = f"dnsmasq (PID {pid}) still lacked its upstreams; sent SIGHUP number {after.reloads}"
+            return Said("reload-repeated", "warning", text)
+        case on.ReloadSent(pid=pid) if after.reloads:
+            return Said("reload-sent", "info", f"sent SIGHUP to dnsmasq (PID {pid})")
+        case on.ReloadFailed(pid=pid, reason=reason):
+            return Said("reload-failed", "warning", f"could not send SIGHUP to dnsmasq (PID {pid}): {reason}")
+    if any(isinstance(action, do.SayReady) for action in actions):
+        return _ready(actions)
+    return _about_dnsmasq(before, event, after)
+
+
+def _looked(before: State, event: on.SourcesRead, after: State) -> Said:
+    """A look at the files that moved nothing; still, an operator may have to mend something."""
+    if before.attached is not False and after.attached is False:
+        text = f"resolv.conf is not ours; asking for it back. It says: {event.reading.trampled_by!a}"
+        return Said("trampled", "warning", text)
+    if after.complaints != before.complaints and after.complaints:
+        kept = "the last good list stays" if after.upstreams else "no upstream is known yet"
+        return Said("sources-damaged", "warning", f"{kept}; " + "; ".join(after.complaints))
+    return ROUTINE
+
+
+def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
+    match event:
+        case on.DnsmasqFound(pid) if pid != before.pid:
+            return Said("dnsmasq-found", "info", f"dnsmasq is PID {pid}")
+        case on.DnsmasqMissing(reason) if reason != before.missing:
+            return Said("dnsmasq-missing", "info", f"no dnsmasq: {reason}")
+        case on.DnsmasqGone(pid) if pid == before.pid:
+            return Said("dnsmasq-died", "info", f"dnsmasq (PID {pid}) has ended; libc did not depend on it")
+        case on.ProbeFailed(verdict=verdict, detail=detail) if before.failures == 0 and after.failures:
+            level = "warning" if after.phase is Phase.GUARDED else "info"
+            return Said("dnsmasq-doubted", level, f"dnsmasq failed a probe ({verdict.value}: {detail})")
+    return ROUTINE
+
+
+def _ready(actions: tuple[Action, ...]) -> Said:
+    degraded = next(action.degraded for action in actions if isinstance(action, do.SayReady))
+    if degraded:
+        return Said("ready-degraded", "warning", f"dependents may start, though {degraded}")
+    return Said("ready", "info", "this host resolves; dependents may start")

@@ -1,0 +1,336 @@
+"""The stairs between core and edges: an event comes in, decide() is asked, its actions are performed.
+
+One asyncio loop, one thread. An action that is done at once answers at once, and its answer is
+decided upon before the loop hears of anything else; a question to the network answers when it can.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core import resolvconf
+from dnsguard.core.actions import Action
+from dnsguard.core.errors import DnsguardError
+from dnsguard.core.events import Event
+from dnsguard.core.guard import decide
+from dnsguard.core.record import to_plain
+from dnsguard.core.report import Witness, report
+from dnsguard.core.settings import Settings
+from dnsguard.core.state import State
+from dnsguard.core.upstreams import choose
+from dnsguard.core.vocabulary import Timer
+from dnsguard.core.words import ROUTINE, header, say, status_line
+from dnsguard.edge import link, publisher, reader
+from dnsguard.edge.dnsmasq import Dnsmasq
+from dnsguard.edge.journal import Log, configure
+from dnsguard.edge.link import LinkPaths
+from dnsguard.edge.prober import Prober, is_own_address, parse_question
+from dnsguard.edge.reader import SourcePaths
+from dnsguard.edge.service import Service
+from dnsguard.edge.watcher import Watcher
+
+
+def source_paths(settings: Settings) -> SourcePaths:
+    """Where the sources of upstreams lie."""
+    paths, folder = settings.paths, Path(settings.paths.resolv_conf_d)
+    return SourcePaths(
+        resolvconf_dir=Path(paths.resolvconf_dir),
+        interface_order=Path(paths.interface_order),
+        head=folder / "head",
+        base=folder / "base",
+        tail=folder / "tail",
+        upstream_file=Path(paths.upstream_file),
+        others=tuple(Path(each) for each in paths.other_sources),
+        resolv_conf=Path(paths.resolv_conf),
+        published=Path(paths.published),
+        kept=Path(paths.kept),
+    )
+
+
+def link_paths(settings: Settings) -> LinkPaths:
+    """Where /etc/resolv.conf and what stood there before are kept."""
+    paths = settings.paths
+    return LinkPaths(
+        resolv_conf=Path(paths.resolv_conf),
+        published=Path(paths.published),
+        kept=Path(paths.kept),
+        kept_facts=Path(paths.kept_facts),
+        request=Path(paths.request),
+    )
+
+
+def prober_for(settings: Settings) -> Prober:
+    """Raises DnsguardError: code "bad-question"."""
+    return Prober(
+        settings.dnsmasq.address,
+        settings.dnsmasq.port,
+        tuple(parse_question(text) for text in settings.health.questions),
+        settings.health.probe_timeout_s,
+        settings.health.forward_timeout_s,
+        upstream_port=settings.health.upstream_port,
+    )
+
+
+class Daemon:
+    """Carries events to the core and its actions to the edges, until the core says Leave."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings], log: Log, service: Service) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._load = load
+        self._log = log
+        self._service = service
+        self._state = State(policy=settings.policy)
+        self._queue: deque[Event] = deque()
+        self._draining = False
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._questions: set[asyncio.Task[None]] = set()
+        self._left = asyncio.Event()
+        self._book = _Book()
+        self._prober = prober_for(settings)
+        paths = source_paths(settings)
+        self._sources, self._link = paths, link_paths(settings)
+        pid_file = Path(settings.dnsmasq.pid_file)
+        self._dnsmasq = Dnsmasq(self._loop, pid_file, settings.dnsmasq.unit, self.happen)
+        watched = (*reader.watched(paths), pid_file)
+        self._watcher = Watcher(self._loop, watched, self._stirred, self._troubled)
+
+    async def run(self) -> None:
+        """Guard until StopAsked has been answered by Leave."""
+        self._service.start_watchdog()
+        self._watcher.start()
+        self.happen(on.Started())
+        try:
+            await self._left.wait()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Begin to leave."""
+        self._service.stopping("stopping")
+        self.happen(on.StopAsked())
+
+    def reload(self) -> None:
+        """Read dnsguard.toml again; a bad one is refused and the old one stays in force."""
+        self._service.reloading()
+        try:
+            settings = self._load()
+            prober = prober_for(settings)
+        except DnsguardError as error:
+            self._log.say(error.code, "error", f"the old settings stay in force: {error.text}")
+            self._service.reloaded(status_line(self._state))
+            return
+        if (settings.paths, settings.dnsmasq.pid_file, settings.dnsmasq.unit, settings.log) != (
+            self._settings.paths,
+            self._settings.dnsmasq.pid_file,
+            self._settings.dnsmasq.unit,
+            self._settings.log,
+        ):
+            text = "[paths], [log], pid_file and unit are read at start only: systemctl restart dnsguard"
+            self._log.say("settings-need-restart", "warning", text)
+        self._settings, self._prober = settings, prober
+        self.happen(on.SettingsChanged(settings.policy))
+
+    def happen(self, event: Event) -> None:
+        """Take in one event; returns when it, and all that it brought about at once, is decided."""
+        self._queue.append(event)
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._queue:
+                self._answer(self._queue.popleft())
+        finally:
+            self._draining = False
+
+    def _answer(self, event: Event) -> None:
+        before = self._state
+        self._state, actions = decide(before, event)
+        for action in actions:
+            self._perform(action)
+        # Performed first, told after: libc waits for the file, nobody waits for the log.
+        self._book.enter(before, event, self._state, actions)
+        self._tell(before, event, actions)
+
+    def _perform(self, action: Action) -> None:
+        """Do what was decided; what is done at once answers through the queue."""
+        answer = self._at_once(action)
+        if answer is not None:
+            self._queue.append(answer)
+        else:
+            self._set_in_motion(action)
+
+    def _at_once(self, action: Action) -> Event | None:
+        """Perform an action whose answer is known when it is done; None if it is of the other kind."""
+        match action:
+            case do.ReadSources():
+                return on.SourcesRead(choose(reader.read_sources(self._sources), is_own_address))
+            case do.Publish(kind, generation, conf):
+                text = resolvconf.render(conf, header(kind, generation))
+                return publisher.publish(self._link.published, action, text)
+            case do.FindDnsmasq():
+                return self._dnsmasq.find()
+            case do.Reload():
+                return self._dnsmasq.reload(action)
+            case do.AskAttach():
+                return link.ask(self._link)
+        return None
+
+    def _set_in_motion(self, action: Action) -> None:
+        """Perform an action that is answered later, or not at all."""
+        match action:
+            case do.SetTimer(timer, after_s, spread_s):
+                self._set_timer(timer, after_s + random.random() * spread_s)
+            case do.Probe():
+                self._begin(self._probe(action))
+            case do.AskPublished():
+                self._begin(self._ask(action))
+            case do.SayReady(degraded):
+                words = status_line(self._state)
+                self._service.ready(f"degraded: {degraded}; {words}" if degraded else words)
+            case do.SayReloaded():
+                self._service.reloaded(status_line(self._state))
+            case do.Leave():
+                self._left.set()
+
+    def _set_timer(self, timer: Timer, after_s: float) -> None:
+        if timer in self._timers:
+            self._timers[timer].cancel()
+        self._timers[timer] = self._loop.call_later(after_s, self.happen, on.TimerFired(timer))
+
+    def _begin(self, question: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(question)
+        self._questions.add(task)
+        task.add_done_callback(self._questions.discard)
+
+    async def _probe(self, asked: do.Probe) -> None:
+        self.happen(await self._prober.probe(asked))
+
+    async def _ask(self, asked: do.AskPublished) -> None:
+        self.happen(await self._prober.ask_published(asked))
+
+    def _stirred(self) -> None:
+        self.happen(on.FilesStirred())
+
+    def _troubled(self, text: str) -> None:
+        self._log.say("inotify-exhausted", "warning", text)
+
+    def _tell(self, before: State, event: Event, actions: tuple[Action, ...]) -> None:
+        """Write the one log line of a decision, and what has changed in the status."""
+        after = self._state
+        said = say(before, event, after, actions)
+        if said is not ROUTINE or self._log.enabled("debug"):
+            self._log.say(
+                said.code,
+                said.level,
+                said.text,
+                phase=after.phase.value,
+                generation=after.generation,
+                event=to_plain(event),
+                state=to_plain(before),
+                actions=to_plain(actions),
+            )
+        if self._book.is_news(after):
+            self._service.status(status_line(after))
+            self._write_status()
+
+    def _write_status(self) -> None:
+        told = report(self._state, self._book.witness())
+        data = (json.dumps(told, indent=1) + "\n").encode("utf-8", "backslashreplace")
+        try:
+            publisher.replace_file(Path(self._settings.paths.status), data)
+        except OSError as error:
+            # libc does not read it: say so once in a while, and go on guarding.
+            if self._book.counters["status_failures"] == 0:
+                self._log.say("status-failed", "warning", f"cannot write {self._settings.paths.status}: {error}")
+            self._book.counters["status_failures"] += 1
+
+    def _close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        for question in self._questions:
+            question.cancel()
+        self._watcher.close()
+        self._dnsmasq.close()
+
+
+class _Book:
+    """What the daemon saw, for people: since when, how often. Nothing is decided by it."""
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self._phase_before = ""
+        self._since = _now()
+        self._probe = ""
+        self._forwarded = ""
+        self._shown: tuple[object, ...] = ()
+
+    def enter(self, before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
+        if before.phase is not after.phase:
+            self._phase_before, self._since = before.phase.value, _now()
+            self.counters["phases"] += 1
+        for action in actions:
+            self.counters.update(_COUNTED.get(type(action), ()))
+        match event:
+            case on.ProbePassed(took_ms=took_ms, forward=forward):
+                self._probe = f"passed in {took_ms:.1f} ms at {_now()}"
+                self._forwarded = self._probe if forward else self._forwarded
+            case on.ProbeFailed(verdict=verdict, detail=detail):
+                self._probe = f"failed at {_now()}: {verdict.value}, {detail}"
+                self.counters["probe_failures"] += 1
+
+    def is_news(self, state: State) -> bool:
+        """Whether an operator would see a difference since the last time that this was asked."""
+        shown = (
+            *(state.phase, state.generation, state.upstreams, state.published, state.attached, state.ready),
+            *(state.pid, state.missing, state.held, state.offered, state.registered, state.standby),
+            *(state.failures, state.passes, state.complaints, self._forwarded),
+        )
+        news, self._shown = shown != self._shown, shown
+        return news
+
+    def witness(self) -> Witness:
+        return Witness(
+            *(os.getpid(), self._phase_before, self._since, _now(), self._probe, self._forwarded),
+            counters=dict(self.counters),
+        )
+
+
+_COUNTED = {
+    do.Publish: ("publishes",),
+    do.Reload: ("reloads",),
+    do.Probe: ("probes",),
+    do.ReadSources: ("looks",),
+    do.AskAttach: ("attach_requests",),
+}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+async def serve(settings: Settings, load: Callable[[], Settings]) -> None:
+    """Run one daemon under SIGTERM, SIGINT (leave) and SIGHUP (read the settings again)."""
+    loop = asyncio.get_running_loop()
+    # Under systemd both folders are there already; by hand they may not be.
+    for path in (settings.paths.published, settings.paths.status, settings.paths.request):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    service = Service(loop, os.environ)
+    log = configure(loop, level=settings.log.level)
+    daemon = Daemon(settings, load, log, service)
+    loop.add_signal_handler(signal.SIGTERM, daemon.stop)
+    loop.add_signal_handler(signal.SIGINT, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    try:
+        await daemon.run()
+    finally:
+        service.close()
+        log.close()

@@ -1,0 +1,166 @@
+"""Every state that `decide` can reach keeps the promises, and a broken rule would be found."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core import guard, looks, moves
+from dnsguard.core.actions import Action
+from dnsguard.core.events import Event
+from dnsguard.core.guard import decide
+from dnsguard.core.moves import DESTINATIONS, Step
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Phase, Timer
+from tests.core.exploration import BrokenPromiseError, Decide, Walk
+
+
+def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two lists, two generations, two processes, and a world that answers in every way it can."""
+    walk = Walk().run()
+    with capsys.disabled():
+        print(f"\nexplored {len(walk.seen)} states by {walk.transitions} transitions")
+
+    declared = {
+        (phase, target)
+        for row in guard.TABLE.values()
+        for phase, judgement in row.items()
+        for target in DESTINATIONS.get(judgement, ())
+    }
+    moved = {(before, after) for before, after, _ in walk.moves if before is not after}
+    assert moved <= declared
+    assert set(Phase) == {after for _, after, _ in walk.moves} | {Phase.STARTING}
+    assert walk.stuck() == []
+
+
+# --- broken rules: each must be caught -----------------------------------------------------------
+
+def _altered(rows: list[object], phases: tuple[Phase, ...], alter: Callable[[Decide, State, Event], Step]) -> Decide:
+    """`decide` with some entries of the table put through `alter`."""
+
+    def broken(state: State, event: Event) -> Step:
+        if guard.row_of(event) in rows and state.phase in phases:
+            return alter(decide, state, event)
+        return decide(state, event)
+
+    return broken
+
+
+def _without(*unwanted: type) -> Callable[[Decide, State, Event], Step]:
+    """Forget some actions."""
+
+    def forget(honest: Decide, state: State, event: Event) -> Step:
+        after, actions = honest(state, event)
+        return after, tuple(action for action in actions if not isinstance(action, unwanted))
+
+    return forget
+
+
+def _with_limits(**limits: int) -> Callable[[Decide, State, Event], Step]:
+    """Be off by some in a limit, for one decision."""
+
+    def bend(honest: Decide, state: State, event: Event) -> Step:
+        bent = {name: getattr(state.policy, name) + more for name, more in limits.items()}
+        after, actions = honest(replace(state, policy=replace(state.policy, **bent)), event)
+        return replace(after, policy=state.policy), actions
+
+    return bend
+
+
+def _keep_passes(honest: Decide, state: State, event: Event) -> Step:
+    after, actions = honest(state, event)
+    return (replace(after, passes=state.passes) if after.phase is Phase.PROVING else after), actions
+
+
+def _say_ready_too(honest: Decide, state: State, event: Event) -> Step:
+    after, actions = honest(state, event)
+    return replace(after, ready=True), actions if state.ready else (*actions, do.SayReady())
+
+
+def _deaf_to_announcements(honest: Decide, state: State, event: Event) -> Step:
+    assert isinstance(event, on.SourcesRead)
+    after, actions = honest(state, on.SourcesRead(replace(event.reading, registered=True, offered=state.offered)))
+    return replace(after, registered=event.reading.registered, offered=event.reading.offered), actions
+
+
+def _accept_nothing(honest: Decide, state: State, event: Event) -> Step:
+    assert isinstance(event, on.SourcesRead)
+    if event.reading.upstreams is not None or state.upstreams is None:
+        return honest(state, event)
+    return looks._accept(state, replace(state.upstreams, nameservers=(), demanded=()))
+
+
+def _forget_attempts(honest: Decide, state: State, event: Event) -> Step:
+    after, actions = honest(replace(state, reloads=0), event)
+    return replace(after, reloads=state.reloads), actions
+
+
+def _trust_the_dead(honest: Decide, state: State, event: Event) -> Step:
+    return replace(state, pid=None, probing=False), (do.FindDnsmasq(),)
+
+
+ALIVE = (Phase.STARTING, Phase.DIRECT, Phase.PROVING, Phase.GUARDED, Phase.YIELDED)
+DECISIONS: dict[str, Decide] = {
+    "rise is off by one": _altered([on.ProbePassed], (Phase.PROVING,), _with_limits(rise=-1)),
+    "fall is off by one": _altered([on.ProbeFailed], (Phase.GUARDED,), _with_limits(fall=1)),
+    "death publishes nothing": _altered([on.DnsmasqGone], ALIVE, _without(do.Publish)),
+    "death changes nothing": _altered([on.DnsmasqGone], ALIVE, _trust_the_dead),
+    "a new list publishes nothing": _altered([on.SourcesRead], (Phase.GUARDED,), _without(do.Publish)),
+    "a failed probe publishes nothing": _altered([on.ProbeFailed], ALIVE, _without(do.Publish)),
+    "a refused file is not tried again": _altered([on.PublishFailed], ALIVE, lambda _, state, __: (state, ())),
+    "a failure on trial keeps the count": _altered([on.ProbeFailed], (Phase.PROVING,), _keep_passes),
+    "READY as soon as it is written": _altered([on.Published], ALIVE, _say_ready_too),
+    "READY never": _altered([on.Published, Timer.ASK], ALIVE, _without(do.AskPublished)),
+    "announcements are not heard": _altered([on.SourcesRead], (Phase.GUARDED,), _deaf_to_announcements),
+    "an empty look is believed": _altered([on.SourcesRead], ALIVE, _accept_nothing),
+    "a trusted dnsmasq is asked no more": _altered([on.ProbePassed], (Phase.GUARDED,), _without(do.SetTimer)),
+    "SIGHUP without end": _altered([Timer.RELOAD], (Phase.DIRECT,), _forget_attempts),
+    "a found dnsmasq is not asked": _altered([on.DnsmasqFound, Timer.PROBE], ALIVE, _without(do.Probe)),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_broken_decision_is_caught(name: str) -> None:
+    """A test that would pass without the rule does not test the rule."""
+    _assert_caught(DECISIONS[name])
+
+
+def _publish_and_believe(state: State) -> Step:
+    asked: tuple[Action, ...] = (do.Publish(state.wanted, state.generation, moves.file_of(state)),)
+    done = state.upstreams is None or state.is_published
+    return (state, ()) if done else (replace(state, published=(state.wanted, state.generation)), asked)
+
+
+def _probe_twice(state: State) -> Step:
+    return _honest_probe(replace(state, probing=False))
+
+
+_honest_probe = moves.probe
+_file_of = moves.file_of
+RULES: dict[str, tuple[object, str, object]] = {
+    "a stale answer counts": (guard, "_is_stale", lambda _, __: False),
+    "no answer is telling": (guard, "TELLING", frozenset()),
+    "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
+    "a file is believed written": (moves, "publish", _publish_and_believe),
+    "two questions at once": (guard, "probe", _probe_twice),
+    "no standby behind dnsmasq": (moves, "file_of", lambda state: replace(_file_of(state), nameservers=("127.0.0.1",))),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_broken_rule_is_caught(name: str) -> None:
+    """The same, for what several judgements share."""
+    place, attribute, broken = RULES[name]
+    with patch.object(place, attribute, broken):
+        _assert_caught(decide)
+
+
+def _assert_caught(broken: Decide) -> None:
+    try:
+        stuck = Walk(decide=broken, most=8_000).run().stuck()
+    except BrokenPromiseError:
+        return
+    assert stuck
