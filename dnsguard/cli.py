@@ -112,7 +112,7 @@ def _attach(given: argparse.Namespace) -> int:
     from dnsguard.core.words import header
     from dnsguard.daemon import link_paths, source_paths
     from dnsguard.edge import link, publisher, reader
-    from dnsguard.edge.prober import is_own_address
+    from dnsguard.edge.addresses import is_own_address
 
     settings = _load(given.config)
     first = first_file(reader.read_sources(source_paths(settings)), is_own_address)

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
@@ -29,10 +30,11 @@ from dnsguard.core.upstreams import choose
 from dnsguard.core.vocabulary import Timer
 from dnsguard.core.words import ROUTINE, header, say, status_line
 from dnsguard.edge import link, publisher, reader
+from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.link import LinkPaths
-from dnsguard.edge.prober import Prober, is_own_address, parse_question
+from dnsguard.edge.prober import Prober, parse_question
 from dnsguard.edge.reader import SourcePaths
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
@@ -94,6 +96,7 @@ class Daemon:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._questions: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
+        self._crash: BaseException | None = None
         self._book = _Book()
         self._prober = prober_for(settings)
         paths = source_paths(settings)
@@ -105,6 +108,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Guard until StopAsked has been answered by Leave."""
+        self._loop.set_exception_handler(self._crashed)
         self._service.start_watchdog()
         self._watcher.start()
         self.happen(on.Started())
@@ -112,6 +116,16 @@ class Daemon:
             await self._left.wait()
         finally:
             self._close()
+        if self._crash:
+            raise self._crash
+
+    def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault of ours, in a callback: leave, and let systemd start afresh.
+
+        asyncio would log it and go on, with a question that is never answered.
+        """
+        self._crash = context.get("exception") or RuntimeError(context["message"])
+        self._left.set()
 
     def stop(self) -> None:
         """Begin to leave."""
@@ -209,7 +223,12 @@ class Daemon:
     def _begin(self, question: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(question)
         self._questions.add(task)
-        task.add_done_callback(self._questions.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, question: asyncio.Task[None]) -> None:
+        self._questions.discard(question)
+        if not question.cancelled() and (error := question.exception()):
+            self._crashed(self._loop, {"exception": error})
 
     async def _probe(self, asked: do.Probe) -> None:
         self.happen(await self._prober.probe(asked))

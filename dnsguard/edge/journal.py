@@ -139,7 +139,7 @@ class _Outbox:
     def admit(self, _logger: object, _method: str, event_dict: EventDict) -> EventDict:
         """Be structlog's first processor: no work is spent on a record that there is no room for."""
         self._drain()
-        if self._closed or len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self._dropped += 1
             raise structlog.DropEvent
         if self._dropped:

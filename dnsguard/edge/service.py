@@ -143,11 +143,9 @@ class Service:
 
 def _address(receiver: str) -> str:
     """NOTIFY_SOCKET as socket.connect() wants it; empty for what cannot be a Unix socket."""
-    if "\0" in receiver or len(receiver) < 2:
-        return ""
-    if receiver[0] == "@":
+    if receiver.startswith("@"):
         return "\0" + receiver[1:]
-    return receiver if receiver[0] == "/" else ""
+    return receiver if receiver.startswith("/") else ""
 
 
 def _ping_every_s(environ: Mapping[str, str]) -> float | None:
