@@ -86,7 +86,8 @@ def readings(state: State) -> Iterator[Reading]:
         for offered in ((), BOTH):
             for registered in (True, False):
                 yield Reading(found, offered, registered, attached=True)
-    yield Reading(state.upstreams, None, None, attached=True)
+    if state.offered is None:
+        yield Reading(state.upstreams, None, None, attached=True)
     yield Reading(state.upstreams, BOTH, True, attached=False)
 
 
@@ -125,6 +126,13 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.ASK: state.ready,
     }
     return frozenset(timer for timer, means_nothing in idle.items() if means_nothing)
+
+
+def is_spent(state: State, asked: do.Probe | do.AskPublished) -> bool:
+    """Whether no answer to this question can ever matter again."""
+    if isinstance(asked, do.Probe):
+        return (asked.generation, asked.pid) != (state.generation, state.pid)
+    return state.ready and (asked.generation < state.generation or asked.kind is Kind.GUARDED)
 
 
 def answers(asked: do.Probe | do.AskPublished) -> Iterator[Event]:
@@ -309,7 +317,7 @@ class Walk:
 
     def run(self) -> "Walk":
         """Visit everything; raises BrokenPromiseError at the first broken promise."""
-        waiting: deque[Node] = deque()
+        self.waiting = waiting = deque[Node]()
         start = (State(policy=POLICY), World())
         for node in self._settled(start, on.Started()):
             self._arrive(self._reduced(node), waiting, (), on.Started())
@@ -348,16 +356,13 @@ class Walk:
         """The node without what can have no effect any more; that it has none is checked here."""
         state, world = node
         if state.phase is Phase.STOPPING:
-            return node
-        stale = frozenset(
-            asked
-            for asked in world.under_way
-            if isinstance(asked, do.Probe) and (asked.generation, asked.pid) != (state.generation, state.pid)
-        )
+            # Nothing follows, and who stops is like everybody else who stops.
+            return State(policy=POLICY, phase=Phase.STOPPING), World()
+        spent = frozenset(asked for asked in world.under_way if is_spent(state, asked))
         idle = world.timers & idle_timers(state)
-        for event in (*(answer for asked in stale for answer in answers(asked)), *map(on.TimerFired, idle)):
+        for event in (*(answer for asked in spent for answer in answers(asked)), *map(on.TimerFired, idle)):
             promised(self.decide(state, event) == (state, ()), "an answer of an old generation or process changes nothing")
-        return state, replace(world, timers=world.timers - idle, under_way=world.under_way - stale)
+        return state, replace(world, timers=world.timers - idle, under_way=world.under_way - spent)
 
     def _settled(self, node: Node, event: Event, kind: bool = False) -> Iterator[Node]:
         """All nodes where the daemon may come to rest after one event: answers given at once come first."""

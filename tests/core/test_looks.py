@@ -1,0 +1,183 @@
+"""Twin of dnsguard/core/looks.py: what the files say, and what is made of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core.guard import decide
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Kind, Phase, Timer
+from tests.core.story import NEW, OLD, PID, POLICY, direct, guarded, kinds, look, proving, upstreams
+
+
+def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_period() -> None:
+    """10 000 hints while the files settle are one."""
+    state, first = decide(direct(), on.FilesStirred())
+    for _ in range(10_000):
+        state, more = decide(state, on.FilesStirred())
+        assert () == more
+    state, again = decide(state, on.TimerFired(Timer.SETTLE))
+
+    assert [do.ReadSources] == kinds(first) == kinds(again)
+    assert (replace(state, settling=False), ()) == decide(state, on.TimerFired(Timer.SETTLE))
+
+
+def test_silence_is_looked_into_as_well() -> None:
+    """inotify may have lost something."""
+    _, actions = decide(guarded(), on.TimerFired(Timer.LOOK))
+
+    assert [do.ReadSources] == kinds(actions)
+    assert do.SetTimer(Timer.LOOK, POLICY.look_s) in actions
+
+
+def test_a_new_list_must_be_read_twice() -> None:
+    """A file written in place is half a file for a moment."""
+    once, first = decide(guarded(settling=True), look(OLD, NEW))
+    half, _ = decide(once, look(NEW))
+    state, _ = decide(half, look(NEW))
+
+    assert Phase.GUARDED is once.phase
+    assert once.stirred
+    assert [] == kinds(first)
+    assert upstreams(NEW) == state.upstreams
+
+
+def test_a_candidate_found_while_nothing_settles_is_read_again() -> None:
+    """The second look needs a timer."""
+    state, actions = decide(direct(), look(NEW))
+
+    assert state.settling
+    assert do.SetTimer(Timer.SETTLE, POLICY.settle_s) in actions
+
+
+def test_an_empty_look_never_replaces_a_good_list() -> None:
+    """Not once, not twice."""
+    state, _ = decide(direct(), look(offered=(OLD,)))
+    state, actions = decide(state, look(offered=(OLD,)))
+
+    assert upstreams(OLD) == state.upstreams
+    assert do.Publish not in kinds(actions)
+
+
+def test_the_first_list_is_published_and_dnsmasq_is_asked_not_told() -> None:
+    """A restart of the guard must not empty dnsmasq's cache."""
+    found = State(policy=POLICY, pid=PID, settling=True, candidate=upstreams(OLD))
+    state, actions = decide(found, look(OLD))
+    _, after = decide(state, on.Published(Kind.DIRECT, 1))
+
+    assert (Phase.DIRECT, 1) == (state.phase, state.generation)
+    assert [do.Publish] == kinds(actions)
+    assert [do.AskPublished, do.Probe] == kinds(after)
+
+
+@pytest.mark.parametrize("state", [guarded(), proving()])
+def test_the_record_going_away_means_direct_at_once(state: State) -> None:
+    """Debian 12 deregisters dnsmasq before it stops it."""
+    after, actions = decide(state, look(OLD, registered=False))
+
+    assert Phase.DIRECT is after.phase
+    assert (do.Publish in kinds(actions)) is (state.phase is Phase.GUARDED)
+
+
+def test_the_upstream_file_being_emptied_means_direct_at_once() -> None:
+    """dnsmasq has lost its servers within 0.2 ms (measured)."""
+    after, actions = decide(guarded(), look(offered=()))
+
+    assert Phase.DIRECT is after.phase
+    assert [do.Publish] == kinds(actions)
+
+
+def test_a_file_that_was_empty_all_along_announces_nothing() -> None:
+    """Some dnsmasq have their servers from elsewhere."""
+    found = on.SourcesRead(replace(look(OLD).reading, offered=()))
+
+    assert Phase.GUARDED is decide(guarded(offered=()), found)[0].phase
+
+
+def test_other_search_domains_are_published_without_disturbing_dnsmasq() -> None:
+    """dnsmasq has no part in them."""
+    found = replace(upstreams(OLD), search=("example.net",))
+    state = guarded(candidate=found)
+    after, actions = decide(state, on.SourcesRead(replace(look(OLD).reading, upstreams=found)))
+
+    assert (Phase.GUARDED, 1) == (after.phase, after.generation)
+    assert [do.Publish] == kinds(actions)
+
+
+def test_dnsmasq_is_told_when_its_own_file_has_caught_up() -> None:
+    """update.d/dnsmasq sleeps up to a second; SIGHUP before that would re-read the old list."""
+    waiting = direct(generation=2, upstreams=upstreams(NEW), published=(Kind.DIRECT, 2), probing=False)
+    lagging, nothing = decide(waiting, look(NEW, offered=(OLD,)))
+    _, actions = decide(lagging, look(NEW))
+
+    assert [] == kinds(nothing)
+    assert [do.Reload] == kinds(actions)
+
+
+def test_a_dnsmasq_without_a_file_is_told_at_once() -> None:
+    """There is nothing to wait for."""
+    waiting = direct(generation=2, upstreams=upstreams(NEW), published=(Kind.DIRECT, 2), probing=False)
+
+    assert [do.Reload] == kinds(decide(waiting, look(NEW, offered=None))[1])
+
+
+def test_every_look_looks_for_an_absent_dnsmasq() -> None:
+    """The PID file may be what stirred."""
+    assert [do.FindDnsmasq] == kinds(decide(direct(pid=None), look(OLD))[1])
+
+
+def test_a_taken_link_is_asked_back() -> None:
+    """The daemon cannot write to /etc; a root helper can."""
+    state, actions = decide(guarded(), look(OLD, attached=False))
+
+    assert 1 == state.rounds
+    assert [do.AskAttach] == kinds(actions)
+
+
+def test_the_ninth_round_without_peace_yields_loudly() -> None:
+    """Two programs that overwrite each other for ever help nobody."""
+    state, actions = decide(guarded(rounds=8), look(OLD, attached=False))
+
+    assert Phase.YIELDED is state.phase
+    assert [do.Publish] == kinds(actions)
+    assert do.SetTimer(Timer.YIELD, POLICY.yield_s) in actions
+
+
+def test_never_having_been_attached_is_no_round() -> None:
+    """`attach` may not have run yet."""
+    assert 0 == decide(direct(attached=None), look(OLD, attached=False))[0].rounds
+
+
+def test_peace_is_waited_for_after_a_round() -> None:
+    """Then the rounds are forgotten."""
+    _, actions = decide(direct(rounds=1, attached=False), look(OLD))
+
+    assert do.SetTimer(Timer.QUIET, POLICY.quiet_s) in actions
+
+
+def test_who_yielded_stays_away_until_the_link_is_back() -> None:
+    """An administrator may put it back by hand."""
+    yielded = direct(phase=Phase.YIELDED, attached=False, rounds=9, probing=False)
+    still, nothing = decide(yielded, look(OLD, attached=False))
+    back, _ = decide(still, look(OLD))
+
+    assert (Phase.YIELDED, []) == (still.phase, kinds(nothing))
+    assert (Phase.DIRECT, 0) == (back.phase, back.rounds)
+
+
+def test_a_new_list_while_yielded_is_published_for_later() -> None:
+    """The file is right when the link comes back."""
+    yielded = direct(phase=Phase.YIELDED, attached=False, candidate=upstreams(NEW))
+    state, actions = decide(yielded, look(NEW, attached=False))
+
+    assert (Phase.YIELDED, 2) == (state.phase, state.generation)
+    assert [do.Publish] == kinds(actions)
+
+
+def test_yielding_before_anything_is_known_comes_back_to_the_start() -> None:
+    """There is nothing yet to publish."""
+    yielded = State(policy=POLICY, phase=Phase.YIELDED, attached=False, pid=PID)
+
+    assert Phase.STARTING is decide(yielded, look())[0].phase

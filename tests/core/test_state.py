@@ -1,0 +1,75 @@
+"""Twin of dnsguard/core/state.py: what follows from what is known."""
+
+from dataclasses import replace
+
+import pytest
+
+from dnsguard.core.state import State, file_of
+from dnsguard.core.vocabulary import Kind, Phase, Standby
+from tests.core.story import NEW, OLD, POLICY, direct, guarded, upstreams
+
+
+def test_only_the_guarded_phase_calls_for_dnsmasq() -> None:
+    """In every other phase libc gets the upstreams."""
+    assert {Phase.GUARDED} == {phase for phase in Phase if direct(phase=phase).wanted is Kind.GUARDED}
+
+
+def test_the_direct_file_names_the_upstreams_and_does_not_vouch_for_them() -> None:
+    """trust-ad is for a validating resolver on this host."""
+    known = replace(upstreams(OLD, NEW), search=("example.net",), options=("edns0", "trust-ad"), rest=("sortlist x",))
+    conf = file_of(direct(upstreams=known))
+
+    assert ((OLD, NEW), ("edns0",)) == (conf.nameservers, conf.options)
+    assert (("example.net",), ("sortlist x",)) == (conf.search, conf.rest)
+
+
+def test_the_guarded_file_names_one_standby_that_libc_reaches_after_a_second() -> None:
+    """Measured: with timeout:1 a lookup that a hung dnsmasq took in waits 1.0 s, without it 5 s."""
+    conf = file_of(guarded(upstreams=upstreams(OLD, NEW), standby=NEW))
+
+    assert ("127.0.0.1", NEW) == conf.nameservers
+    assert ("timeout:1",) == conf.options
+
+
+@pytest.mark.parametrize("standby", [None, "192.0.2.99"])
+def test_the_standby_is_an_upstream_of_this_generation(standby: str | None) -> None:
+    """The first one, as long as none has answered."""
+    assert ("127.0.0.1", OLD) == file_of(guarded(upstreams=upstreams(OLD, NEW), standby=standby)).nameservers
+
+
+def test_the_operators_own_timeout_stands_and_rotate_goes() -> None:
+    """rotate would send every other lookup past dnsmasq."""
+    known = replace(upstreams(OLD), options=("rotate", "timeout:3"))
+
+    assert ("timeout:3",) == file_of(guarded(upstreams=known)).options
+
+
+def test_without_standby_dnsmasq_stands_alone_and_options_stay() -> None:
+    """For hosts where going on would leak internal names."""
+    known = replace(upstreams(OLD), options=("rotate", "trust-ad"))
+    conf = file_of(guarded(upstreams=known, policy=replace(POLICY, standby=Standby.NO)))
+
+    assert (("127.0.0.1",), ("rotate", "trust-ad")) == (conf.nameservers, conf.options)
+
+
+def test_published_means_this_kind_of_this_generation() -> None:
+    """A file of the old list is not what is called for."""
+    assert direct().is_published
+    assert not direct(generation=2).is_published
+    assert not direct(published=(Kind.GUARDED, 1)).is_published
+
+
+def test_offered_means_all_that_is_demanded() -> None:
+    """More may be in the file."""
+    assert direct(offered=(NEW, OLD)).is_offered
+    assert not direct(offered=(NEW,)).is_offered
+    assert not direct(offered=None).is_offered
+    assert not State().is_offered
+
+
+def test_lacking_needs_to_have_been_seen() -> None:
+    """What is not known is not held against dnsmasq."""
+    assert direct(held=()).is_lacking
+    assert not direct(held=None).is_lacking
+    assert not direct(held=(NEW, OLD)).is_lacking
+    assert not State(held=()).is_lacking
