@@ -5,11 +5,13 @@ import contextlib
 import os
 import select
 import selectors
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -199,3 +201,21 @@ def servers_bind(query: dns.message.Message, *strings: str, empty: bool = False)
         wire[7] = 1
         wire += b"\xc0\x0c\x00\x10\x00\x03\x00\x00\x00\x00\x00\x00"
     return bytes(wire)
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[Path]:
+    """A directory that a user without privileges owns, and that user's rights."""
+    directory = Path(tempfile.mkdtemp())
+    as_root = os.geteuid() == 0
+    if as_root:
+        os.chown(directory, 65534, 65534)
+        os.setegid(65534)
+        os.seteuid(65534)
+    try:
+        yield directory
+    finally:
+        if as_root:
+            os.seteuid(0)
+            os.setegid(0)
+        shutil.rmtree(directory)

@@ -42,7 +42,7 @@ from dnsguard.core.publishing import (
     say_ready,
 )
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import TELLING, Phase, Timer
+from dnsguard.core.vocabulary import MUTE, TELLING, Phase, Timer
 
 
 def decide(state: State, event: Event) -> Step:
@@ -189,11 +189,15 @@ def _count_pass(state: State, event: on.ProbePassed) -> Step:
 
 @leads_to(Phase.DIRECT)
 def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
-    """Passes must be consecutive: one failure and the count starts again."""
+    """Passes must be consecutive: one failure and the count starts again.
+
+    Where only forwarding fails the trial goes on: the network may be down, and that is not dnsmasq's fault.
+    """
     if _is_stale(state, event):
         return state, ()
     state = replace(_with_failure(state, event), passes=0)
-    return go_direct(state) if event.verdict in TELLING else (state, (_next_question(state),))
+    hung = event.verdict in MUTE and state.failures >= state.policy.fall
+    return go_direct(state) if hung or event.verdict in TELLING else (state, (_next_question(state),))
 
 
 def _stay(state: State, event: on.ProbePassed) -> Step:

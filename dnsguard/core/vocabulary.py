@@ -90,3 +90,6 @@ class Verdict(Enum):
 
 TELLING = frozenset({Verdict.CLOSED, Verdict.LACKING, Verdict.NO_UPSTREAM})
 """Verdicts that leave no doubt: one is enough, `fall` is not waited for."""
+
+MUTE = frozenset({Verdict.SILENT, Verdict.RUBBISH, Verdict.UNREACHABLE})
+"""Verdicts on dnsmasq itself, not on what it forwards: `fall` of them end a trial, too."""

@@ -276,7 +276,7 @@ def _make_directory(path: Path) -> None:
         path.chmod(0o755)
 
 
-_ADVICE = {
+_code_and_step = {
     EBUSY: ("resolv-conf-is-mount", "umount it, or leave the file to who mounted it"),
     EPERM: ("resolv-conf-immutable", "see lsattr -d for the file and its directory; chattr -i -a"),
     EROFS: ("etc-read-only", "mount the directory writable"),
@@ -293,8 +293,8 @@ def _as_link_error(paths: LinkPaths) -> Iterator[None]:
         where, number = Path(os.fsdecode(error.filename or paths.resolv_conf)), error.errno or 0
         code, step = "link-failed", "mend that and run it again"
         if number in (EACCES, EPERM) and os.geteuid() != 0:
-            code, step = _ADVICE[EACCES]
+            code, step = _code_and_step[EACCES]
         elif where.parent == paths.resolv_conf.parent:
-            code, step = _ADVICE.get(number, (code, step))
+            code, step = _code_and_step.get(number, (code, step))
         reason = f"{where}: {error.strerror} ({errorcode.get(number, 'no errno')})"
         raise LinkError(code, f"{reason}; {paths.resolv_conf} stays as it is; next: {step}") from error

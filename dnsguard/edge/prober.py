@@ -4,17 +4,15 @@ What dnsmasq does (2.85 to 2.93, read in its source and tried):
 - It answers `servers.bind CH TXT` by itself: one string for each server that it holds, "ADDRESS#PORT
   QUERIES FAILED"; for none, *empty* rdata, an error to dnspython since 2.7. With `no-ident`, NOTIMP.
 - Knowing no upstream, it answers REFUSED at once, with EDE 14 (Not Ready) if it was asked with EDNS.
-- While its upstreams are silent, so is it; only the same question again, from the same socket and
-  with the same id, makes it try the other upstreams.
-What the kernel and asyncio do:
-- A *connected* UDP socket lets only its peer in, and hears of a closed port (ICMP) at once.
-- When the whole daemon was held up, a timeout strikes although the answer lies in the socket.
+- While its upstreams are silent, so is it; the same question again, from the same socket and with
+  the same id, makes it try them all.
+A *connected* UDP socket lets only its peer in, and hears of a closed port (ICMP) at once. When the
+whole daemon was held up, a timeout strikes although the answer lies in the socket.
 """
 
 import asyncio
 import errno
 import socket
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +37,6 @@ FORWARD_SENDS = 3
 """Times that a forwarded question is sent before it counts as unanswered, evenly spread."""
 STAGGER_S = 0.3
 """How long a published server may be silent before the next is asked as well."""
-
 
 _EMPTY_TEXT = (b"\0\x10\0\x03", b"\0\0")
 _Server = tuple[str, int]
@@ -105,16 +102,15 @@ class Prober:
         held = await self._ask_held()
         if isinstance(held, _Trouble):
             return ProbeFailed(asked.generation, asked.pid, held.verdict, None, held.detail)
-        # A blinded dnsmasq (None) has the benefit of the doubt.
-        lacking = [each for each in asked.demanded if held is not None and canonical(each) not in held]
-        words = f"lacks {', '.join(lacking)}; holds {', '.join(held or ()) or 'nothing'}"
-        trouble = _Trouble(Verdict.LACKING, words) if lacking else None
+        trouble = _lack(asked.demanded, held)
         if trouble is None and asked.forward:
-            questions = self.questions or (ROOT_SOA,)
-            asking = [self._forward((self.address, self.port), question) for question in questions]
+            asking = [self._forward((self.address, self.port), each) for each in self.questions or (ROOT_SOA,)]
             trouble = next((each for each in await asyncio.gather(*asking) if each), None)
         if trouble is not None:
-            return ProbeFailed(asked.generation, asked.pid, trouble.verdict, held, trouble.detail)
+            # If it holds upstreams, then one of *them* said that it knows none: dnsmasq passes EDE on.
+            passed_on = trouble.verdict is Verdict.NO_UPSTREAM and held and asked.demanded
+            verdict = Verdict.REFUSED if passed_on else trouble.verdict
+            return ProbeFailed(asked.generation, asked.pid, verdict, held, trouble.detail)
         return ProbePassed(asked.generation, asked.pid, asked.forward, held, (_now_s() - began_s) * 1000)
 
     async def ask_published(self, asked: AskPublished) -> LookupAnswered | LookupFailed:
@@ -123,18 +119,19 @@ class Prober:
         The next is asked when one has failed, or has been silent for STAGGER_S. Takes at most
         forward_timeout_s, and a STAGGER_S for each server but the first.
         """
-        waiting = deque(asked.nameservers[:MAX_NAMESERVERS])
+        waiting = list(asked.nameservers[:MAX_NAMESERVERS])
         asking: dict[asyncio.Task[_Trouble | None], str] = {}
         failures: list[str] = []
         try:
             while waiting or asking:
                 if waiting:
-                    asking[asyncio.create_task(self._lookup(waiting[0]))] = waiting.popleft()
-                stagger_s = STAGGER_S if waiting else None
-                await asyncio.wait(asking, timeout=stagger_s, return_when=asyncio.FIRST_COMPLETED)
+                    nameserver = waiting.pop(0)
+                    asking[asyncio.create_task(self._lookup(nameserver))] = nameserver
+                patience_s = STAGGER_S if waiting else None
+                await asyncio.wait(asking, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in asking if task.done()]:
                     nameserver, trouble = asking.pop(task), task.result()
-                    if trouble is None:
+                    if not trouble:
                         return LookupAnswered(asked.kind, asked.generation, nameserver)
                     failures.append(trouble.detail)
         finally:
@@ -149,8 +146,7 @@ class Prober:
         return reply if isinstance(reply, _Trouble) else _read_held(reply)
 
     async def _lookup(self, nameserver: str) -> _Trouble | None:
-        is_dnsmasq = canonical(nameserver) == canonical(self.address)
-        port = self.port if is_dnsmasq else self.upstream_port
+        port = self.port if canonical(nameserver) == canonical(self.address) else self.upstream_port
         return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0])
 
     async def _forward(self, server: _Server, question: Question) -> _Trouble | None:
@@ -181,7 +177,7 @@ async def _exchange(server: _Server, query: Message, deadline_s: float, sends: i
     except ConnectionRefusedError:
         return _Trouble(Verdict.CLOSED, f"{about}: nobody listens")
     except OSError as error:
-        return _Trouble(Verdict.UNREACHABLE, f"{about}: {error.strerror}")
+        return _Trouble(Verdict.UNREACHABLE, f"{about}: {error.strerror or error}")
     if reply is None and strays:
         return _Trouble(Verdict.RUBBISH, f"{about}: no answer, but {strays} messages that are none")
     return reply or _Trouble(silence, f"{about}: no answer in time")
@@ -201,14 +197,12 @@ async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: i
             while not late:
                 late = _now_s() >= until_s
                 try:
-                    reply = _read(sock.recv(MAX_MESSAGE_BYTES), query)
+                    if reply := _read(sock.recv(MAX_MESSAGE_BYTES), query):
+                        return reply, strays
+                    strays += 1
+                    await asyncio.sleep(0)  # A flood must not keep the daemon from its other work.
                 except BlockingIOError:
                     await _readable(sock, until_s)
-                    continue
-                if reply is not None:
-                    return reply, strays
-                strays += 1
-                await asyncio.sleep(0)  # A flood must not keep the daemon from its other work.
     return None, strays
 
 
@@ -264,7 +258,7 @@ def _read(wire: bytes, query: Message) -> Message | None:
     """The message if it is whole and answers `query`, or was cut short on purpose (TC); else None."""
     try:
         reply = from_wire(wire, continue_on_error=True)
-    except DNSException:
+    except (DNSException, ValueError):  # ValueError: an unknown opcode, to dnspython 2.3
         return None
     # Before its rdata a record has its type, class, TTL and length: 2, 2, 4 and 2 bytes.
     heads = [(wire[at - 10 : at - 6], wire[at - 2 : at]) for at in (error.offset for error in reply.errors)]
@@ -285,6 +279,13 @@ def _read_held(reply: Message) -> tuple[str, ...] | _Trouble | None:
     if code == rcode.NOERROR and (held or (not strings and (texts or reply.errors))):
         return held
     return _Trouble(Verdict.RUBBISH, f"servers.bind. CH TXT: {rcode.to_text(code)} without a list of servers")
+
+
+def _lack(demanded: tuple[str, ...], held: tuple[str, ...] | None) -> _Trouble | None:
+    """What is demanded and not held; a blinded dnsmasq (None) has the benefit of the doubt."""
+    lacking = [address for address in demanded if held is not None and canonical(address) not in held]
+    words = f"lacks {', '.join(lacking[:9])}; holds {', '.join((held or ('nothing',))[:9])}"
+    return _Trouble(Verdict.LACKING, words) if lacking else None
 
 
 def _judge(reply: Message, about: str) -> _Trouble | None:

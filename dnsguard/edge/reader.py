@@ -152,7 +152,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno in (errno.ENXIO, errno.ENODEV):
+    if error.errno == errno.ENXIO:
         return _NOT_REGULAR
     return f"it cannot be read: {error.strerror or error}"
 

@@ -105,7 +105,7 @@ class Watcher:
         return self._poll is not None
 
     def start(self) -> None:
-        """Watch from now on; what was read before may be out of date."""
+        """Watch from now on; what was read before this may be out of date, so read after it."""
         self._arm()
 
     def close(self) -> None:

@@ -3,6 +3,10 @@
 The world keeps its own books (which file libc reads, who lives, how many passes in a row were seen)
 and holds each step against the promises; it never believes the state's own counters.
 
+Three liberties make the walk finite and short, and none hides a state: every look at the files may
+come at any time (so when they settle does not matter, see test_looks.py), timers may fire too early,
+and what can have no effect any more is left out, after it was checked that it has none.
+
 The walk is breadth first, so the story that leads to a broken promise is among the shortest.
 """
 
@@ -25,6 +29,7 @@ from dnsguard.core.vocabulary import TELLING, Kind, Phase, Timer, Verdict
 POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, trample_limit=1)
 LISTS = tuple(Upstreams((address,), (address,)) for address in ("192.0.2.53", "192.0.2.54"))
 GENERATIONS = 2
+# The first may die at any moment; the second lives on.
 PROCESSES = (101, 102)
 
 Decide = Callable[[State, Event], tuple[State, tuple[Action, ...]]]
@@ -43,7 +48,7 @@ class World:
         file: what libc reads; None while nothing was published.
         refused: the last write was refused, and the guard knows or is about to learn it.
         answered: the file that libc reads has answered.
-        alive: the running dnsmasq; `deaths`: how many have died.
+        deaths: how many dnsmasq processes have died; the next one may be found at any time.
         passes, failures: consecutive forwarded passes, or failures, of dnsmasq for this generation.
         signals: SIGHUPs that this process got for this generation.
         under_way: questions that dnsmasq or the published servers have not answered yet.
@@ -53,7 +58,6 @@ class World:
     file: File | None = None
     refused: bool = False
     answered: bool = False
-    alive: int | None = None
     deaths: int = 0
     passes: int = 0
     failures: int = 0
@@ -75,8 +79,10 @@ def key(node: Node) -> tuple[object, ...]:
 
 
 BOTH = tuple(address for each in LISTS for address in each.nameservers)
-AT_ANY_TIME = frozenset({Timer.LOOK, Timer.READY, Timer.QUIET, Timer.YIELD, Timer.FORWARD})
+AT_ANY_TIME = frozenset({Timer.READY, Timer.QUIET, Timer.YIELD, Timer.FORWARD})
 """Timers that this world fires whether they were set or not: earlier and later than any clock would."""
+LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
+"""Timers that only lead to a look at the files, which this world brings at any time."""
 
 
 def readings(state: State) -> Iterator[Reading]:
@@ -100,15 +106,11 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         waiting = replace(world, under_way=world.under_way - {asked})
         for answer in answers(asked):
             yield answer, waiting
-    yield on.FilesStirred(), world
+    for reading in readings(state):
+        yield on.SourcesRead(reading), world
     yield on.StopAsked(), world
-    if world.alive is not None and world.deaths < len(PROCESSES):
-        gone = replace(world, alive=None, deaths=world.deaths + 1)
-        yield on.DnsmasqGone(world.alive), gone
-    if world.alive is None and world.deaths < len(PROCESSES):
-        # It starts unseen; the guard hears of it when it looks.
-        started = replace(world, alive=PROCESSES[world.deaths])
-        yield on.FilesStirred(), started
+    if state.pid is not None and world.deaths < len(PROCESSES) - 1:
+        yield on.DnsmasqGone(state.pid), replace(world, deaths=world.deaths + 1)
 
 
 def idle_timers(state: State) -> frozenset[Timer]:
@@ -118,7 +120,6 @@ def idle_timers(state: State) -> frozenset[Timer]:
     """
     absent = state.pid is None
     idle = {
-        Timer.SETTLE: not state.settling,
         Timer.FIND: not absent,
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
@@ -147,14 +148,11 @@ def answers(asked: do.Probe | do.AskPublished) -> Iterator[Event]:
     yield on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), "")
 
 
-def outcomes(action: Action, state: State, world: World) -> Iterator[tuple[World, Event | None]]:
+def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None]]:
     """Every way in which the daemon can perform an action at once, with the answer it brings back."""
     match action:
         case do.SetTimer(timer):
-            yield replace(world, timers=world.timers | ({timer} - AT_ANY_TIME)), None
-        case do.ReadSources():
-            for reading in readings(state):
-                yield world, on.SourcesRead(reading)
+            yield replace(world, timers=world.timers | ({timer} - AT_ANY_TIME - LOOKS)), None
         case do.Publish(kind, generation):
             written = replace(world, file=(kind, generation), refused=False)
             if written.file != world.file:
@@ -162,8 +160,7 @@ def outcomes(action: Action, state: State, world: World) -> Iterator[tuple[World
             yield written, on.Published(kind, generation)
             yield replace(world, refused=True), on.PublishFailed(kind, generation, "ENOSPC")
         case do.FindDnsmasq():
-            if world.alive is not None:
-                yield world, on.DnsmasqFound(world.alive)
+            yield world, on.DnsmasqFound(PROCESSES[world.deaths])
             yield world, on.DnsmasqMissing("")
         case do.Reload(generation, pid):
             signalled = replace(world, signals=world.signals + 1)
@@ -281,11 +278,10 @@ def is_asked(state: State, world: World) -> bool:
 
 
 def is_well(state: State, world: World) -> bool:
-    """Whether the host is where it belongs: guarded if there is a dnsmasq, else on its upstreams, and ready."""
+    """Whether the host is where it belongs: guarded, and its dependents let go."""
     if state.phase is Phase.STOPPING:
         return True
-    kind = Kind.DIRECT if world.alive is None else Kind.GUARDED
-    return state.ready and world.file == (kind, state.generation) and state.phase.value == kind.value
+    return state.ready and state.phase is Phase.GUARDED and world.file == (Kind.GUARDED, state.generation)
 
 
 def kindly(node: Node) -> Iterator[tuple[Event, World]]:
@@ -298,7 +294,10 @@ def kindly(node: Node) -> Iterator[tuple[Event, World]]:
         if timer in world.timers:
             yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
             return
-    yield on.TimerFired(Timer.YIELD if state.phase is Phase.YIELDED else Timer.LOOK), world
+    if state.phase is Phase.YIELDED:
+        yield on.TimerFired(Timer.YIELD), world
+    else:
+        yield on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)), world
 
 
 @dataclass
@@ -362,7 +361,8 @@ class Walk:
         idle = world.timers & idle_timers(state)
         for event in (*(answer for asked in spent for answer in answers(asked)), *map(on.TimerFired, idle)):
             promised(self.decide(state, event) == (state, ()), "an answer of an old generation or process changes nothing")
-        return state, replace(world, timers=world.timers - idle, under_way=world.under_way - spent)
+        still = replace(state, settling=False, stirred=False)
+        return still, replace(world, timers=world.timers - idle, under_way=world.under_way - spent)
 
     def _settled(self, node: Node, event: Event, kind: bool = False) -> Iterator[Node]:
         """All nodes where the daemon may come to rest after one event: answers given at once come first."""
@@ -378,21 +378,19 @@ class Walk:
             self.moves.add((state.phase, after.phase, type(queue[0])))
             if (after.generation, after.pid) != (state.generation, state.pid):
                 world = replace(world, passes=0, failures=0, signals=0)
-            for performed, told in self._performed(after, world, actions, kind):
+            for performed, told in self._performed(world, actions, kind):
                 unfinished.append(((after, performed), queue[1:] + told))
 
     def _performed(
-        self, state: State, world: World, actions: tuple[Action, ...], kind: bool
+        self, world: World, actions: tuple[Action, ...], kind: bool
     ) -> Iterator[tuple[World, tuple[Event, ...]]]:
         """Perform the actions in order, in every way they can come out; a kind world has only the first."""
         if not actions:
             yield world, ()
             return
-        ways = outcomes(actions[0], state, world)
-        if kind and isinstance(actions[0], do.ReadSources):
-            ways = iter([(world, on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)))])
+        ways = outcomes(actions[0], world)
         for performed, told in islice(ways, 1) if kind else ways:
-            for rest, later in self._performed(state, performed, actions[1:], kind):
+            for rest, later in self._performed(performed, actions[1:], kind):
                 yield rest, ((told, *later) if told else later)
 
     def stuck(self) -> list[str]:

@@ -13,7 +13,7 @@ from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.moves import DESTINATIONS, Step
-from dnsguard.core.state import State
+from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Phase, Timer
 from tests.core.exploration import BrokenPromiseError, Decide, Walk
 
@@ -129,7 +129,7 @@ def test_a_broken_decision_is_caught(name: str) -> None:
 
 
 def _publish_and_believe(state: State) -> Step:
-    asked: tuple[Action, ...] = (do.Publish(state.wanted, state.generation, moves.file_of(state)),)
+    asked: tuple[Action, ...] = (do.Publish(state.wanted, state.generation, file_of(state)),)
     done = state.upstreams is None or state.is_published
     return (state, ()) if done else (replace(state, published=(state.wanted, state.generation)), asked)
 
@@ -139,14 +139,14 @@ def _probe_twice(state: State) -> Step:
 
 
 _honest_probe = moves.probe
-_file_of = moves.file_of
+
 RULES: dict[str, tuple[object, str, object]] = {
     "a stale answer counts": (guard, "_is_stale", lambda _, __: False),
     "no answer is telling": (guard, "TELLING", frozenset()),
     "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
     "a file is believed written": (moves, "publish", _publish_and_believe),
     "two questions at once": (guard, "probe", _probe_twice),
-    "no standby behind dnsmasq": (moves, "file_of", lambda state: replace(_file_of(state), nameservers=("127.0.0.1",))),
+    "no standby behind dnsmasq": (moves, "file_of", lambda state: replace(file_of(state), nameservers=("127.0.0.1",))),
 }
 
 

@@ -83,6 +83,16 @@ def test_one_failure_on_trial_starts_the_count_again() -> None:
     assert 2 == end.passes
 
 
+def test_a_hang_on_trial_ends_the_trial() -> None:
+    """It does not hold the upstreams any more than a dead one does."""
+    assert Phase.DIRECT is story(proving(), failed(), failed()).phase
+
+
+def test_a_trial_goes_on_while_only_forwarding_fails() -> None:
+    """The network may be down; dnsmasq itself answers."""
+    assert Phase.PROVING is story(proving(), *[failed(Verdict.UNFORWARDED)] * 20).phase
+
+
 def test_on_trial_an_answer_that_dnsmasq_gave_by_itself_does_not_count() -> None:
     """It proves that dnsmasq lives, not that a lookup would be answered."""
     assert 0 == story(proving(), passed(forward=False)).passes

@@ -1,0 +1,115 @@
+"""Twin of dnsguard/core/words.py: what an operator reads."""
+
+from dataclasses import replace
+
+import pytest
+
+from dnsguard.core import events as on
+from dnsguard.core.events import Event
+from dnsguard.core.guard import decide
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
+from dnsguard.core.words import ROUTINE, header, say, status_line
+from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
+
+YIELDED = direct(phase=Phase.YIELDED, attached=False)
+FRESH = State(policy=POLICY)
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "code", "level"),
+    [
+        (FRESH, on.Started(), "started", "info"),
+        (replace(FRESH, candidate=upstreams(OLD), settling=True), look(OLD), "upstreams-known", "info"),
+        (guarded(candidate=upstreams(NEW), settling=True), look(NEW), "upstreams-changed", "info"),
+        (direct(), passed(forward=False), "on-trial", "info"),
+        (proving(passes=2), passed(), "guarded", "info"),
+        (guarded(), on.DnsmasqGone(PID), "dnsmasq-died", "warning"),
+        (proving(), on.DnsmasqGone(PID), "dnsmasq-died", "info"),
+        (direct(), on.DnsmasqGone(PID), "dnsmasq-died", "info"),
+        (guarded(), look(OLD, registered=False), "dnsmasq-leaving", "info"),
+        (guarded(), failed(Verdict.CLOSED), "dnsmasq-failed", "warning"),
+        (proving(), failed(Verdict.LACKING), "trial-failed", "info"),
+        (guarded(), failed(), "dnsmasq-doubted", "warning"),
+        (direct(), failed(), "dnsmasq-doubted", "info"),
+        (guarded(), on.DnsmasqFound(PID + 1), "direct", "info"),
+        (direct(pid=None), on.DnsmasqFound(PID), "dnsmasq-found", "info"),
+        (direct(pid=None), on.DnsmasqMissing("no PID file"), "dnsmasq-missing", "info"),
+        (direct(reloaded=0), on.ReloadSent(1, PID), "reload-sent", "info"),
+        (direct(reloads=1), on.ReloadSent(1, PID), "reload-repeated", "warning"),
+        (direct(), on.ReloadFailed(1, PID, "EPERM"), "reload-failed", "warning"),
+        (direct(), on.PublishFailed(Kind.DIRECT, 1, "ENOSPC"), "publish-failed", "error"),
+        (guarded(), look(OLD, attached=False, trampled_by="nameserver 1.2.3.4"), "trampled", "warning"),
+        (guarded(rounds=8), look(OLD, attached=False), "yielded", "error"),
+        (YIELDED, look(OLD), "resumed", "info"),
+        (guarded(), on.AttachNotAsked("EACCES"), "attach-not-asked", "error"),
+        (guarded(), look(OLD, complaints=("file: binary",)), "sources-damaged", "warning"),
+        (direct(ready=False), on.LookupAnswered(Kind.DIRECT, 1, OLD), "ready", "info"),
+        (FRESH, on.TimerFired(Timer.READY), "ready-degraded", "warning"),
+        (guarded(), on.SettingsChanged(POLICY), "settings-changed", "info"),
+        (guarded(), on.StopAsked(), "stopping", "info"),
+    ],
+)
+def test_what_an_operator_must_know_has_a_code_and_a_level(state: State, event: Event, code: str, level: str) -> None:
+    """Codes are stable, and `-p warning` shows what cost or may cost lookups."""
+    after, actions = decide(state, event)
+    said = say(state, event, after, actions)
+
+    assert (code, level) == (said.code, said.level)
+    assert said.text
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (guarded(), passed()),
+        (guarded(), on.FilesStirred()),
+        (guarded(), look(OLD)),
+        (guarded(), on.TimerFired(Timer.PROBE)),
+        (direct(pid=None, missing="no PID file"), on.DnsmasqMissing("no PID file")),
+        (guarded(attached=False), look(OLD, attached=False)),
+        (guarded(complaints=("file: binary",)), look(OLD, complaints=("file: binary",))),
+    ],
+)
+def test_what_goes_on_all_day_is_routine(state: State, event: Event) -> None:
+    """A healthy host's journal stays empty; the same trouble is told once."""
+    after, actions = decide(state, event)
+
+    assert say(state, event, after, actions) is ROUTINE
+
+
+def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:
+    """What somebody wrote into a file must not write into our log."""
+    event = look(OLD, attached=False, trampled_by="x\nnameserver 1.2.3.4\x1b[2J")
+    after, actions = decide(guarded(), event)
+    text = say(guarded(), event, after, actions).text
+
+    assert text.isprintable()
+    assert "1.2.3.4" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (FRESH, "starting: no upstream is known yet"),
+        (direct(), f"direct: libc asks {OLD}"),
+        (direct(pid=None, missing="no PID file"), f"direct: libc asks {OLD} (no PID file)"),
+        (guarded(), f"guarded: libc asks 127.0.0.1, {OLD}"),
+        (guarded(published=None), f"guarded: cannot yet publish 127.0.0.1, {OLD}"),
+        (YIELDED, f"yielded: another program owns resolv.conf; standing back from {OLD}"),
+        (guarded(phase=Phase.STOPPING), "stopping"),
+    ],
+)
+def test_the_status_line_is_the_phase_and_whom_libc_asks(state: State, expected: str) -> None:
+    """What `systemctl status` shows."""
+    assert expected == status_line(state)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_file_says_who_wrote_it_and_how_to_be_rid_of_it(kind: Kind) -> None:
+    """Somebody finds it after a crash."""
+    text = "\n".join(header(kind, 7))
+
+    assert "Written by dnsguard" in text
+    assert kind.value in text
+    assert "dnsguard detach" in text

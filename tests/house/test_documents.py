@@ -1,0 +1,61 @@
+"""What the documents name exists, and what exists they name."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dnsguard.core.settings import Settings, parse
+from tests.house.tree import MODULES, ROOT, parsed
+
+README = (ROOT / "README.md").read_text()
+EXAMPLE = ROOT / "etc/dnsguard/dnsguard.toml"
+# Calls whose first argument is a code.
+SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say"}
+CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def codes_in(path: Path) -> Iterator[str]:
+    """The codes that a module can say."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in SPEAKERS:
+                yield from constants(node.args[0])
+        if isinstance(node, ast.Assign) and any("code" in ast.unparse(target) for target in node.targets):
+            yield from constants(node.value)
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    """The texts in an expression that are written like codes."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and CODE.fullmatch(each.value):
+            yield each.value
+
+
+def test_every_code_is_in_the_readme_with_what_to_do_and_no_other() -> None:
+    """An operator looks a code up at three in the morning."""
+    said = {code for path in MODULES for code in codes_in(path)} - {"routine", "info", "warning", "error", "debug"}
+    table = README.partition("## Log codes")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+
+    assert said == told
+
+
+def test_the_example_configuration_names_every_key_at_its_default() -> None:
+    """Uncommenting a line changes nothing until its value is changed."""
+    text = EXAMPLE.read_text()
+    every_key = re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE)
+
+    assert Settings() == parse(text) == parse(every_key)
+    told = re.findall(r"^#(\w+) = ", text, re.MULTILINE)
+    assert len(told) == sum(len(section) for section in sections())
+
+
+def sections() -> Iterator[list[str]]:
+    """The keys of each section, as the settings know them."""
+    from dataclasses import fields
+
+    for section in fields(Settings):
+        keys = [each.name for each in fields(getattr(Settings(), section.name))]
+        yield [key for key in keys if key != "dnsmasq_address"]

@@ -1,0 +1,69 @@
+"""Who may import whom, each rule with its reason."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import MODULES, imports, name_of
+
+ONLY_IN = {
+    "pyinotify": ("dnsguard.edge.watcher", "nobody maintains it: swapping it must be one file"),
+    "dns": ("dnsguard.edge.prober", "what parses answers from the network is in one place"),
+    "systemd": ("dnsguard.edge.service", "its calls block when nobody reads: one place knows how to ask first"),
+    "structlog": ("dnsguard.edge.journal", "logging is set up once, and the daemon alone writes the lines"),
+    "asyncio": ("dnsguard.edge", "the core has no loop, and `dnsguard status` must start in a moment"),
+}
+NEVER = {
+    "dns.resolver": "its Resolver() reads /etc/resolv.conf: a circle in a program that writes that file",
+    "dns.query": "it waits out the timeout on a closed port, ends at a stray datagram, and weighs 1 MiB",
+    "dns.asyncquery": "the same",
+    "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
+    "time": "law 2 of the core: no clock; the daemon's is the loop's",
+}
+# What the core may use of the standard library: no file, socket, clock or log among it.
+PURE = {"collections", "dataclasses", "enum", "ipaddress", "re", "tomllib", "types", "typing"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_core_imports_nothing_that_does_anything(path: Path) -> None:
+    """What is decided must be replayable from what is logged."""
+    name = name_of(path)
+    if not name.startswith("dnsguard.core"):
+        return
+    strangers = {each for each in imports(path) if each.split(".")[0] not in PURE}
+
+    assert {each for each in strangers if not each.startswith("dnsguard.core")} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_edges_do_not_know_one_another(path: Path) -> None:
+    """One outside thing each; only the daemon and the door see both core and edges."""
+    name = name_of(path)
+    if not name.startswith("dnsguard.edge"):
+        return
+    ours = {each for each in imports(path) if each.startswith("dnsguard")}
+
+    assert {each for each in ours if not each.startswith("dnsguard.core")} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_each_package_has_one_place(path: Path) -> None:
+    """The reasons stand beside the rules."""
+    name = name_of(path)
+    for imported in imports(path):
+        place, reason = ONLY_IN.get(imported.split(".")[0], (name, ""))
+        upstairs = imported.split(".")[0] == "asyncio" and name in ("dnsguard.daemon", "dnsguard.cli")
+        assert name.startswith(place) or upstairs, f"{name} imports {imported}: {reason}"
+        for forbidden, why in NEVER.items():
+            assert not f"{imported}.".startswith(f"{forbidden}."), f"{name} imports {imported}: {why}"
+
+
+def test_the_door_pulls_in_neither_loop_nor_dns_before_the_command_is_known() -> None:
+    """`dnsguard status` starts in a moment."""
+    import subprocess
+    import sys
+
+    script = "import sys, dnsguard.cli, dnsguard.core.report, dnsguard.core.settings; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+
+    assert set(loaded).isdisjoint({"asyncio", "dns", "structlog", "pyinotify", "systemd", "ssl", "logging"})
