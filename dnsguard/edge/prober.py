@@ -187,8 +187,7 @@ async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: i
     """The first answer, and how many other messages were dropped."""
     family, place = _place(*server)
     every_s, strays = (deadline_s - _now_s()) / sends, 0
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         sock.connect(place)
         for left in reversed(range(sends)):
             until_s = deadline_s - left * every_s
@@ -221,8 +220,8 @@ async def _over_tcp(server: _Server, query: Message, deadline_s: float) -> tuple
     family, place = _place(*server)
     loop, wire, received = asyncio.get_running_loop(), query.to_wire(), b""
     # Not CLOSED, even if refused: somebody answered over UDP a moment ago.
-    with suppress(TimeoutError, ConnectionError), socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
+    nonblocking = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    with suppress(TimeoutError, ConnectionError), nonblocking as sock:
         async with asyncio.timeout_at(deadline_s):
             await loop.sock_connect(sock, place)
             await loop.sock_sendall(sock, len(wire).to_bytes(2, "big") + wire)

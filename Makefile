@@ -1,0 +1,41 @@
+# Everything that a developer types. `make help` lists it.
+SHELL := /bin/sh
+PYTHON3 ?= /usr/bin/python3
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+DEMO ?=
+BENCH ?=
+
+.PHONY: help deps test check unit demo bench picture clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+# What the daemon imports comes from Debian, as on the hosts it runs on; the tools come from PyPI.
+$(VENV)/ready: pyproject.toml tests/install.sh
+	tests/install.sh $(PYTHON3) $(VENV)
+	@touch $@
+
+deps: $(VENV)/ready ## install what is missing: Debian's packages as root, the tools into .venv
+
+test: deps check unit ## lint, types and every test
+
+check: deps
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+unit: deps
+	$(PYTHON) -m pytest
+
+demo: deps ## the story, without the guard and with it (DEMO="--standby no", DEMO="--only crash")
+	$(PYTHON) -m tests.sandbox.demo $(DEMO)
+
+bench: deps ## how long things take (BENCH="--rounds 20 --only death")
+	$(PYTHON) -m tests.sandbox.bench $(BENCH)
+
+picture: deps ## draw the phases in ARCHITECTURE.md from the table
+	$(PYTHON) -m tests.house.diagram
+
+clean: ## remove what was made here; the cache of Debian packages in ~/.cache/dnsguard stays
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist debian
