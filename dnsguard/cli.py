@@ -87,7 +87,7 @@ def _load(path: Path) -> "Settings":
 
 
 def _check(given: argparse.Namespace) -> int:
-    from dnsguard.daemon import prober_for
+    from dnsguard.wiring import prober_for
 
     settings = _load(given.file)
     prober_for(settings)
@@ -110,9 +110,9 @@ def _attach(given: argparse.Namespace) -> int:
     from dnsguard.core.upstreams import first_file
     from dnsguard.core.vocabulary import Kind
     from dnsguard.core.words import header
-    from dnsguard.daemon import link_paths, source_paths
     from dnsguard.edge import link, publisher, reader
     from dnsguard.edge.addresses import is_own_address
+    from dnsguard.wiring import link_paths, source_paths
 
     settings = _load(given.config)
     first = first_file(reader.read_sources(source_paths(settings)), is_own_address)
@@ -123,8 +123,8 @@ def _attach(given: argparse.Namespace) -> int:
 
 def _detach(given: argparse.Namespace) -> int:
     from dnsguard.core.report import last_phase, upstreams_text
-    from dnsguard.daemon import link_paths
     from dnsguard.edge import link, publisher
+    from dnsguard.wiring import link_paths
 
     settings = _load(given.config)
     told = _told(Path(settings.paths.status)) or {}

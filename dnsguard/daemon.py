@@ -9,12 +9,12 @@ import json
 import os
 import random
 import signal
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dnsguard.book import Book
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core import resolvconf
@@ -23,7 +23,7 @@ from dnsguard.core.errors import DnsguardError
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.record import to_plain
-from dnsguard.core.report import Witness, report
+from dnsguard.core.report import report
 from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
@@ -33,52 +33,9 @@ from dnsguard.edge import link, publisher, reader
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.journal import Log, configure
-from dnsguard.edge.link import LinkPaths
-from dnsguard.edge.prober import Prober, parse_question
-from dnsguard.edge.reader import SourcePaths
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
-
-
-def source_paths(settings: Settings) -> SourcePaths:
-    """Where the sources of upstreams lie."""
-    paths, folder = settings.paths, Path(settings.paths.resolv_conf_d)
-    return SourcePaths(
-        resolvconf_dir=Path(paths.resolvconf_dir),
-        interface_order=Path(paths.interface_order),
-        head=folder / "head",
-        base=folder / "base",
-        tail=folder / "tail",
-        upstream_file=Path(paths.upstream_file),
-        others=tuple(Path(each) for each in paths.other_sources),
-        resolv_conf=Path(paths.resolv_conf),
-        published=Path(paths.published),
-        kept=Path(paths.kept),
-    )
-
-
-def link_paths(settings: Settings) -> LinkPaths:
-    """Where /etc/resolv.conf and what stood there before are kept."""
-    paths = settings.paths
-    return LinkPaths(
-        resolv_conf=Path(paths.resolv_conf),
-        published=Path(paths.published),
-        kept=Path(paths.kept),
-        kept_facts=Path(paths.kept_facts),
-        request=Path(paths.request),
-    )
-
-
-def prober_for(settings: Settings) -> Prober:
-    """Raises DnsguardError: code "bad-question"."""
-    return Prober(
-        settings.dnsmasq.address,
-        settings.dnsmasq.port,
-        tuple(parse_question(text) for text in settings.health.questions),
-        settings.health.probe_timeout_s,
-        settings.health.forward_timeout_s,
-        upstream_port=settings.health.upstream_port,
-    )
+from dnsguard.wiring import link_paths, prober_for, source_paths
 
 
 class Daemon:
@@ -97,7 +54,7 @@ class Daemon:
         self._questions: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._crash: BaseException | None = None
-        self._book = _Book()
+        self._book = Book()
         self._prober = prober_for(settings)
         paths = source_paths(settings)
         self._sources, self._link = paths, link_paths(settings)
@@ -279,61 +236,6 @@ class Daemon:
             question.cancel()
         self._watcher.close()
         self._dnsmasq.close()
-
-
-class _Book:
-    """What the daemon saw, for people: since when, how often. Nothing is decided by it."""
-
-    def __init__(self) -> None:
-        self.counters: Counter[str] = Counter()
-        self._phase_before = ""
-        self._since = _now()
-        self._probe = ""
-        self._forwarded = ""
-        self._shown: tuple[object, ...] = ()
-
-    def enter(self, before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
-        if before.phase is not after.phase:
-            self._phase_before, self._since = before.phase.value, _now()
-            self.counters["phases"] += 1
-        for action in actions:
-            self.counters.update(_COUNTED.get(type(action), ()))
-        match event:
-            case on.ProbePassed(took_ms=took_ms, forward=forward):
-                self._probe = f"passed in {took_ms:.1f} ms at {_now()}"
-                self._forwarded = self._probe if forward else self._forwarded
-            case on.ProbeFailed(verdict=verdict, detail=detail):
-                self._probe = f"failed at {_now()}: {verdict.value}, {detail}"
-                self.counters["probe_failures"] += 1
-
-    def is_news(self, state: State) -> bool:
-        """Whether an operator would see a difference since the last time that this was asked."""
-        shown = (
-            *(state.phase, state.generation, state.upstreams, state.published, state.attached, state.ready),
-            *(state.pid, state.missing, state.held, state.offered, state.registered, state.standby),
-            *(state.failures, state.passes, state.complaints, self._forwarded),
-        )
-        news, self._shown = shown != self._shown, shown
-        return news
-
-    def witness(self) -> Witness:
-        return Witness(
-            *(os.getpid(), self._phase_before, self._since, _now(), self._probe, self._forwarded),
-            counters=dict(self.counters),
-        )
-
-
-_COUNTED = {
-    do.Publish: ("publishes",),
-    do.Reload: ("reloads",),
-    do.Probe: ("probes",),
-    do.ReadSources: ("looks",),
-    do.AskAttach: ("attach_requests",),
-}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 async def serve(settings: Settings, load: Callable[[], Settings]) -> None:

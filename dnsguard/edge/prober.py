@@ -29,10 +29,10 @@ from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, Prob
 from dnsguard.core.resolvconf import MAX_NAMESERVERS, canonical
 from dnsguard.core.vocabulary import Verdict
 
-MAX_MESSAGE_BYTES = 65535
-"""No DNS message is longer. Source: RFC 1035, 4.2.2."""
+MAX_DATAGRAM_BYTES = 4096
+"""What is announced to dnsmasq, which sends 1232 or 4096 at most; what is longer comes over TCP."""
 MAX_STRINGS = 4096
-"""Strings of one answer that are looked at: about as many servers as a whole message can list."""
+"""Strings of one answer that are looked at: about as many servers as 64 KiB over TCP can list."""
 FORWARD_SENDS = 3
 """Times that a forwarded question is sent before it counts as unanswered, evenly spread."""
 STAGGER_S = 0.3
@@ -141,7 +141,7 @@ class Prober:
         return LookupFailed(asked.kind, asked.generation, "; ".join(failures) or "no server is published")
 
     async def _ask_held(self) -> tuple[str, ...] | _Trouble | None:
-        query = make_query("servers.bind", "TXT", "CH", use_edns=True, payload=MAX_MESSAGE_BYTES)
+        query = make_query("servers.bind", "TXT", "CH", use_edns=True, payload=MAX_DATAGRAM_BYTES)
         reply = await _exchange((self.address, self.port), query, _now_s() + self.timeout_s)
         return reply if isinstance(reply, _Trouble) else _read_held(reply)
 
@@ -196,7 +196,7 @@ async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: i
             while not late:
                 late = _now_s() >= until_s
                 try:
-                    if reply := _read(sock.recv(MAX_MESSAGE_BYTES), query):
+                    if reply := _read(sock.recv(MAX_DATAGRAM_BYTES), query):
                         return reply, strays
                     strays += 1
                     await asyncio.sleep(0)  # A flood must not keep the daemon from its other work.
@@ -218,7 +218,7 @@ async def _readable(sock: socket.socket, until_s: float) -> None:
 
 async def _over_tcp(server: _Server, query: Message, deadline_s: float) -> tuple[Message | None, int]:
     family, place = _place(*server)
-    loop, wire, received = asyncio.get_running_loop(), query.to_wire(), b""
+    loop, wire, received = asyncio.get_running_loop(), query.to_wire(), bytearray()
     # Not CLOSED, even if refused: somebody answered over UDP a moment ago.
     nonblocking = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with suppress(TimeoutError, ConnectionError), nonblocking as sock:
@@ -226,10 +226,10 @@ async def _over_tcp(server: _Server, query: Message, deadline_s: float) -> tuple
             await loop.sock_connect(sock, place)
             await loop.sock_sendall(sock, len(wire).to_bytes(2, "big") + wire)
             while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
-                if not (part := await loop.sock_recv(sock, MAX_MESSAGE_BYTES)):
+                if not (part := await loop.sock_recv(sock, MAX_DATAGRAM_BYTES)):
                     return None, 0
                 received += part
-        reply = _read(received[2:], query)
+        reply = _read(bytes(received[2:]), query)
         return reply, int(reply is None)
     return None, 0
 

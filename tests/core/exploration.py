@@ -79,7 +79,7 @@ def key(node: Node) -> tuple[object, ...]:
 
 
 BOTH = tuple(address for each in LISTS for address in each.nameservers)
-AT_ANY_TIME = frozenset({Timer.READY, Timer.QUIET, Timer.YIELD, Timer.FORWARD})
+AT_ANY_TIME = frozenset(Timer) - {Timer.PROBE, Timer.PUBLISH, Timer.SETTLE, Timer.LOOK}
 """Timers that this world fires whether they were set or not: earlier and later than any clock would."""
 LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
 """Timers that only lead to a look at the files, which this world brings at any time."""
@@ -88,10 +88,11 @@ LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
 def readings(state: State) -> Iterator[Reading]:
     """Every look at the files that can come out; after the second generation no third list appears."""
     lists = LISTS if state.generation < GENERATIONS else (state.upstreams,)
-    for found in (None, *lists):
+    for found in lists:
         for offered in ((), BOTH):
             for registered in (True, False):
                 yield Reading(found, offered, registered, attached=True)
+    yield Reading(None, (), True, attached=True)
     if state.offered is None:
         yield Reading(state.upstreams, None, None, attached=True)
     yield Reading(state.upstreams, BOTH, True, attached=False)
@@ -100,7 +101,7 @@ def readings(state: State) -> Iterator[Reading]:
 def happenings(node: Node) -> Iterator[tuple[Event, World]]:
     """Every event that this world can bring forth now, with the world after it."""
     state, world = node
-    for timer in world.timers | AT_ANY_TIME:
+    for timer in world.timers | (AT_ANY_TIME - idle_timers(state)):
         yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
     for asked in world.under_way:
         waiting = replace(world, under_way=world.under_way - {asked})
@@ -124,7 +125,11 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
         Timer.PUBLISH: state.is_published or state.upstreams is None,
-        Timer.ASK: state.ready,
+        Timer.ASK: state.ready or not state.is_published,
+        Timer.READY: state.ready,
+        Timer.QUIET: state.rounds == 0,
+        Timer.YIELD: state.phase is not Phase.YIELDED,
+        Timer.FORWARD: state.phase is not Phase.GUARDED or state.forward_due,
     }
     return frozenset(timer for timer, means_nothing in idle.items() if means_nothing)
 
@@ -243,7 +248,8 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 promised(world.answered, "READY only after what is published has answered")
             case do.Probe(generation, pid):
                 same = [each for each in world.under_way if isinstance(each, do.Probe)]
-                promised(not any((each.generation, each.pid) == (generation, pid) for each in same), "one probe at once")
+                twins = [each for each in same if (each.generation, each.pid) == (generation, pid)]
+                promised(not twins, "one probe at once")
             case do.AskAttach():
                 promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
             case _:
@@ -255,7 +261,8 @@ def check_rest(state: State, world: World) -> None:
     if state.phase is Phase.STOPPING:
         return
 
-    promised((state.upstreams is not None) or state.phase in (Phase.STARTING, Phase.YIELDED), "no phase without servers")
+    needless = state.phase in (Phase.STARTING, Phase.YIELDED)
+    promised(needless or state.upstreams is not None, "no other phase without servers")
     retried = world.refused and Timer.PUBLISH in world.timers
     if world.refused:
         promised(retried or state.is_published, "a refused file is tried again")
@@ -296,6 +303,8 @@ def kindly(node: Node) -> Iterator[tuple[Event, World]]:
             return
     if state.phase is Phase.YIELDED:
         yield on.TimerFired(Timer.YIELD), world
+    elif not state.ready and state.is_published:
+        yield on.TimerFired(Timer.ASK), world
     else:
         yield on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)), world
 
@@ -358,9 +367,9 @@ class Walk:
             # Nothing follows, and who stops is like everybody else who stops.
             return State(policy=POLICY, phase=Phase.STOPPING), World()
         spent = frozenset(asked for asked in world.under_way if is_spent(state, asked))
-        idle = world.timers & idle_timers(state)
+        idle = (world.timers | AT_ANY_TIME) & idle_timers(state)
         for event in (*(answer for asked in spent for answer in answers(asked)), *map(on.TimerFired, idle)):
-            promised(self.decide(state, event) == (state, ()), "an answer of an old generation or process changes nothing")
+            promised(self.decide(state, event) == (state, ()), "what is spent has no effect")
         still = replace(state, settling=False, stirred=False)
         return still, replace(world, timers=world.timers - idle, under_way=world.under_way - spent)
 

@@ -38,6 +38,7 @@ def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture
 
 # --- broken rules: each must be caught -----------------------------------------------------------
 
+
 def _altered(rows: list[object], phases: tuple[Phase, ...], alter: Callable[[Decide, State, Event], Step]) -> Decide:
     """`decide` with some entries of the table put through `alter`."""
 
@@ -98,7 +99,7 @@ def _forget_attempts(honest: Decide, state: State, event: Event) -> Step:
     return replace(after, reloads=state.reloads), actions
 
 
-def _trust_the_dead(honest: Decide, state: State, event: Event) -> Step:
+def _trust_the_dead(_honest: Decide, state: State, _event: Event) -> Step:
     return replace(state, pid=None, probing=False), (do.FindDnsmasq(),)
 
 

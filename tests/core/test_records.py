@@ -49,7 +49,8 @@ def test_bash_itself_agrees(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in NAMES:
         (folder / name).write_text("x")
     patterns = " ".join(line for line in FACTORY.split("\n") if line and not line.startswith("#"))
-    script = f"export LC_ALL=C; shopt -s extglob nullglob; cd {folder}\nfor f in {patterns}; do test -s $f && echo $f; done; true"
+    listing = f"for f in {patterns}; do test -s $f && echo $f; done; true"
+    script = f"export LC_ALL=C; shopt -s extglob nullglob; cd {folder}\n{listing}"
     listed = subprocess.run(["bash", "-O", "extglob", "-c", script], check=True, capture_output=True, text=True)
 
     assert tuple(dict.fromkeys(listed.stdout.split())) == in_order(NAMES, FACTORY)

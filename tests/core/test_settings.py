@@ -1,5 +1,7 @@
 """Twin of dnsguard/core/settings.py."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,10 +72,8 @@ def test_a_dotted_or_inline_key_is_found_as_well() -> None:
 @given(st.text())
 def test_no_text_is_anything_but_settings_or_a_settings_error(text: str) -> None:
     """Nothing else may come out at an operator's reload."""
-    try:
+    with suppress(SettingsError):
         assert isinstance(parse(text), Settings)
-    except SettingsError as error:
-        assert error.code
 
 
 _values = st.recursive(
@@ -91,7 +91,5 @@ _values = st.recursive(
 def test_no_value_is_anything_but_settings_or_a_settings_error(section: str, key: str, value: object) -> None:
     """The same, for files that are TOML."""
     written = str(value).replace("True", "true").replace("False", "false").replace("'", "")
-    try:
-        parse(f"[{section}]\n{key} = {written}\n")
-    except SettingsError as error:
-        assert error.code
+    with suppress(SettingsError):
+        assert isinstance(parse(f"[{section}]\n{key} = {written}\n"), Settings)

@@ -23,7 +23,8 @@ def drawn() -> str:
         f"    {before.value} --> {after.value}: {', '.join(words)}"
         for (before, after), words in sorted(arrows.items(), key=lambda each: [order.index(end) for end in each[0]])
     ]
-    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> starting", *lines, "    stopping --> [*]", "```", ""])
+    ends = ("    [*] --> starting", "    stopping --> [*]")
+    return "\n".join(["```mermaid", "stateDiagram-v2", ends[0], *lines, ends[1], "```", ""])
 
 
 def with_picture(page: str) -> str:

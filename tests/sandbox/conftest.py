@@ -1,9 +1,11 @@
 """A private host for a test, or the reason why there cannot be one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.sandbox.guard import Guard
 from tests.sandbox.host import Host
 from tests.sandbox.namespaces import NotAllowedError
 
@@ -16,3 +18,12 @@ def host() -> Iterator[Host]:
             yield made
     except NotAllowedError as refusal:
         pytest.skip(str(refusal))
+
+
+@pytest.fixture
+def guard(host: Host, tmp_path: Path) -> Iterator[Guard]:
+    """A guard with the default settings that has not been started; it must not crash."""
+    made = Guard(host, tmp_path / "guard.log")
+    yield made
+    if made.log.exists():
+        assert "Traceback" not in made.log.read_text()

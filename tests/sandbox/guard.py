@@ -1,10 +1,15 @@
 """The guard in a private host, run as its unit would run it, less systemd."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.sandbox.namespaces import PrivateRoot
 from tests.sandbox.processes import Inside, wait_for
@@ -25,25 +30,43 @@ class Guard:
         host: where it runs.
         log: a file outside for what it says.
         settings: the text of its dnsguard.toml.
+        through: words before the command of the daemon, as `env NAME=VALUE` or `prlimit`.
     """
 
-    def __init__(self, host: PrivateRoot, log: Path, settings: str = NO_UNIT) -> None:
+    def __init__(self, host: PrivateRoot, log: Path, settings: str = NO_UNIT, through: Sequence[str] = ()) -> None:
         self.log = log
         self._host = host
+        self._through = list(through)
         self._process: Inside | None = None
         host.run(["mkdir", "-p", "/etc/dnsguard", "/run/dnsguard", "/var/lib/dnsguard"])
         host.path(SETTINGS_FILE).write_text(settings)
 
     def start(self) -> None:
         """Attach, run, and wait until it says where it stands."""
-        self._host.run(self._command("attach"))
-        self._process = self._host.popen(self._command("run"), output=self.log, errors=self.log)
+        self.attach()
+        command = [*self._through, *self._command("run")]
+        self._process = self._host.popen(command, output=self.log.with_suffix(".out"), errors=self.log)
         wait_for(lambda: self.phase() or self._has_ended(), "status of the guard")
 
     def stop(self) -> int:
         """SIGTERM, as systemd would; its exit status."""
-        assert self._process is not None
-        return self._process.end()
+        return self._running().end()
+
+    def kill(self) -> None:
+        """SIGKILL: it cannot say goodbye."""
+        self._running().end(signal.SIGKILL)
+
+    def reload(self) -> None:
+        """SIGHUP, as `systemctl reload` would."""
+        self._running().send(signal.SIGHUP)
+
+    def configure(self, settings: str) -> None:
+        """Replace its dnsguard.toml, which it reads when it starts and on SIGHUP."""
+        self._host.path(SETTINGS_FILE).write_text(settings)
+
+    def attach(self) -> None:
+        """Make /etc/resolv.conf its link, as ExecStartPre= or the .path unit would."""
+        self._host.run(self._command("attach"))
 
     def detach(self) -> None:
         """Hand back, as ExecStopPost= would."""
@@ -51,10 +74,44 @@ class Guard:
 
     def phase(self) -> str:
         """Where it says that it stands; empty if it says nothing."""
+        return str(self.status().get("phase", ""))
+
+    def status(self) -> dict[str, Any]:
+        """Its status.json; empty if there is none."""
         try:
-            return str(json.loads(self._host.path(STATUS_FILE).read_text())["phase"])
+            told: dict[str, Any] = json.loads(self._host.path(STATUS_FILE).read_text())
         except (FileNotFoundError, ValueError):
-            return ""
+            return {}
+        return told
+
+    def asked(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another `dnsguard` to its end: `asked("status", "--json")`."""
+        return self._host.run([sys.executable, "-m", "dnsguard", *words], check=False)
+
+    def cpu_s(self) -> float:
+        """The processor time that the daemon has used so far, in seconds."""
+        stat = Path(f"/proc/{self._running().pid}/stat").read_text().rpartition(")")[2].split()
+        # utime and stime are the 14th and 15th field, and the name was the second. Source: proc(5).
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+    def records(self) -> list[dict[str, Any]]:
+        """What it has logged so far; a traceback is passed over."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+    def said(self, code: str) -> list[dict[str, Any]]:
+        """The records with this code."""
+        return [record for record in self.records() if record["code"] == code]
+
+    def wait_for_code(self, code: str, count: int = 1) -> dict[str, Any]:
+        """Return the record with this code as soon as there are `count` of them; the last one.
+
+        Raises:
+            TimeoutError: it does not say it.
+            RuntimeError: it has ended; the text is its log.
+        """
+        wait_for(lambda: len(self.said(code)) >= count or self._has_ended(), f"{code} in the log")
+        return self.said(code)[-1]
 
     def wait_for_phase(self, *phases: str) -> None:
         """Return when it stands at one of these.
@@ -67,6 +124,10 @@ class Guard:
 
     def _command(self, verb: str) -> list[str]:
         return [sys.executable, "-m", "dnsguard", verb, "--config", SETTINGS_FILE]
+
+    def _running(self) -> Inside:
+        assert self._process is not None
+        return self._process
 
     def _has_ended(self) -> bool:
         if self._process is not None and self._process.door.poll() is not None:

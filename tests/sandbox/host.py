@@ -182,6 +182,11 @@ class Host(PrivateRoot):
         """What /etc/resolv.conf says inside, links followed."""
         return self.run(["cat", "/etc/resolv.conf"]).stdout
 
+    def nameservers(self) -> list[str]:
+        """The servers that libc would ask now, in order."""
+        lines = [line.split() for line in self.resolv_conf().splitlines()]
+        return [words[1] for words in lines if words[:1] == ["nameserver"]]
+
     def resolves(self) -> bool:
         """Whether one lookup by libc succeeds now; may take as long as libc does."""
         return self.run("getent ahosts once.example.net", check=False).returncode == 0

@@ -1,0 +1,49 @@
+"""Settings -> the edges that they describe; shared by the daemon and the door."""
+
+from pathlib import Path
+
+from dnsguard.core.settings import Settings
+from dnsguard.edge.link import LinkPaths
+from dnsguard.edge.prober import Prober, parse_question
+from dnsguard.edge.reader import SourcePaths
+
+
+def source_paths(settings: Settings) -> SourcePaths:
+    """Where the sources of upstreams lie."""
+    paths, folder = settings.paths, Path(settings.paths.resolv_conf_d)
+    return SourcePaths(
+        resolvconf_dir=Path(paths.resolvconf_dir),
+        interface_order=Path(paths.interface_order),
+        head=folder / "head",
+        base=folder / "base",
+        tail=folder / "tail",
+        upstream_file=Path(paths.upstream_file),
+        others=tuple(Path(each) for each in paths.other_sources),
+        resolv_conf=Path(paths.resolv_conf),
+        published=Path(paths.published),
+        kept=Path(paths.kept),
+    )
+
+
+def link_paths(settings: Settings) -> LinkPaths:
+    """Where /etc/resolv.conf and what stood there before are kept."""
+    paths = settings.paths
+    return LinkPaths(
+        resolv_conf=Path(paths.resolv_conf),
+        published=Path(paths.published),
+        kept=Path(paths.kept),
+        kept_facts=Path(paths.kept_facts),
+        request=Path(paths.request),
+    )
+
+
+def prober_for(settings: Settings) -> Prober:
+    """Raises DnsguardError: code "bad-question"."""
+    return Prober(
+        settings.dnsmasq.address,
+        settings.dnsmasq.port,
+        tuple(parse_question(text) for text in settings.health.questions),
+        settings.health.probe_timeout_s,
+        settings.health.forward_timeout_s,
+        upstream_port=settings.health.upstream_port,
+    )

@@ -1,0 +1,78 @@
+"""Sees at once that a file is replaced or opened: inotify through libc, for both ends of a stopwatch.
+
+Facts of inotify(7): a watch on a directory tells the name that was moved there; a watch on a file tells that
+it was opened, by whomever; one instance keeps the order. Python's standard library has none of it, and
+pyinotify is the daemon's: what measures it shall not share it.
+"""
+
+import ctypes
+import os
+import select
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+MOVED_TO = 0x80
+OPENED = 0x20
+
+_EVENT = struct.Struct("iIII")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Observer:
+    """One inotify instance; a context manager.
+
+    Attributes:
+        descriptor: readable when something was seen.
+    """
+
+    def __init__(self) -> None:
+        self.descriptor = _or_raise(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify_init1")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def watch(self, path: Path, mask: int) -> None:
+        """Look at this file or directory from now on."""
+        _or_raise(_libc.inotify_add_watch(self.descriptor, os.fsencode(path), mask), str(path))
+
+    def forget(self) -> None:
+        """What was seen so far is of no interest."""
+        list(self._read())
+
+    def sightings(self, patience_s: float) -> Iterator[tuple[float, int, str]]:
+        """Seconds (monotonic) at which it was known, mask, and name in the directory, one after the other.
+
+        Raises:
+            TimeoutError: nothing more was seen within `patience_s` of the beginning.
+        """
+        waiter = select.poll()
+        waiter.register(self.descriptor, select.POLLIN)
+        deadline_s = time.monotonic() + patience_s
+        while waiter.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+            now_s = time.monotonic()
+            for mask, name in self._read():
+                yield now_s, mask, name
+        raise TimeoutError(f"not seen within {patience_s} s")
+
+    def _read(self) -> Iterator[tuple[int, str]]:
+        try:
+            events = os.read(self.descriptor, 65536)
+        except BlockingIOError:
+            return
+        at = 0
+        while at < len(events):
+            _watch, mask, _cookie, length = _EVENT.unpack_from(events, at)
+            at += _EVENT.size + length
+            yield mask, os.fsdecode(events[at - length : at].rstrip(b"\0"))
+
+
+def _or_raise(result: int, what: str) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), what)
+    return result

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Usage: root.sh SUITE
+# Prints where the root of a Debian suite lies, and makes it first if it is not there: two minutes.
+# It is kept below the user's cache directory, named after what it is made from, and never written to
+# again; remove it to have newer packages. Needs root, and mmdebstrap, which is installed if missing.
+set -eu
+
+suite=$1
+room=$(dirname "$(realpath "$0")")
+checkout=$(realpath "$room/../..")
+
+# What the daemon imports, what its tests run, and what makes namespaces. resolvconf and dnsmasq proper
+# are not installed: tests/sandbox unpacks them, as everywhere.
+packages="python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd
+	python3-pytest python3-pytest-timeout python3-hypothesis
+	dnsmasq-base systemd bash e2fsprogs iproute2 procps util-linux"
+
+digest=$(printf '%s\n' "$packages" | cat - "$room/../sandbox/fetch.sh" | sha256sum | cut -c1-12)
+root=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/root-$suite-$digest
+if [ -d "$root" ]; then
+	echo "$root"
+	exit
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "root.sh: only root can make $root" >&2
+	exit 1
+fi
+if ! command -v mmdebstrap >/dev/null; then
+	echo "root.sh: installing mmdebstrap" >&2
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
+fi
+
+# From where this machine has its own packages, and by the same rules for fetching.
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+sources() {
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sort -u |
+		while read -r release uri; do
+			case $release in
+			"$codename") echo "deb $uri $suite main" ;;
+			"$codename"-*) [ "$suite" = sid ] || echo "deb $uri $suite-${release#*-} main" ;;
+			esac
+		done
+}
+
+mkdir -p "$(dirname "$root")"
+work=$(mktemp -d "$root.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -v IndexTargets >"$work/apt.conf"
+mkdir "$work/root"
+echo "root.sh: making $root" >&2
+sources | mmdebstrap --quiet --variant=minbase --format=directory \
+	--include="$(echo $packages | tr ' ' ,)" \
+	--aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io \
+	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+	--dpkgopt='path-exclude=/usr/share/locale/*' \
+	--customize-hook="tar -C '$checkout' -c tests/sandbox | tar -C \"\$1/tmp\" -x" \
+	--customize-hook='chroot "$1" env -C /tmp HOME=/root PYTHONDONTWRITEBYTECODE=1 \
+		python3 -c "from tests.sandbox.namespaces import fetch; fetch().with_name(\"root\").mkdir()" >&2' \
+	--customize-hook='rm -r "$1/tmp/tests"; echo "# This host asks nobody." >"$1/etc/resolv.conf"' \
+	"$suite" "$work/root" - >&2
+chmod 755 "$work/root"
+# Whoever comes first wins.
+mv -T "$work/root" "$root" 2>/dev/null || [ -d "$root" ]
+echo "$root"
