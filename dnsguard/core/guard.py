@@ -18,7 +18,7 @@ from typing import Any
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
-from dnsguard.core.looks import look, settle, stir, weigh
+from dnsguard.core.looks import look, settle, stir, weigh, weigh_aside
 from dnsguard.core.moves import (
     Judgement,
     Step,
@@ -26,6 +26,8 @@ from dnsguard.core.moves import (
     hand_over,
     leads_to,
     may_be_disturbed,
+    next_forward,
+    next_question,
     probe,
     publish,
     read,
@@ -77,13 +79,18 @@ def _stop(state: State, event: Event) -> Step:
     return replace(state, phase=Phase.STOPPING), (do.Leave(),)
 
 
-@leads_to(Phase.DIRECT)
 def _adopt(state: State, event: on.SettingsChanged) -> Step:
-    """New limits hold from now on; what was proved of another address is proved no longer."""
-    moved = event.policy.dnsmasq_address != state.policy.dnsmasq_address
-    state = replace(state, policy=event.policy, published=None)
-    trusting = state.phase in (Phase.PROVING, Phase.GUARDED)
-    state, actions = go_direct(state) if moved and trusting else publish(state)
+    """New limits hold from now on; the file may look different by them."""
+    state, actions = publish(replace(state, policy=event.policy, published=None))
+    return state, (*actions, do.SayReloaded())
+
+
+@leads_to(Phase.DIRECT)
+def _adopt_warily(state: State, event: on.SettingsChanged) -> Step:
+    """What was proved of another address is proved no longer."""
+    if event.policy.dnsmasq_address == state.policy.dnsmasq_address:
+        return _adopt(state, event)
+    state, actions = go_direct(replace(state, policy=event.policy, published=None))
     return state, (*actions, do.SayReloaded())
 
 
@@ -98,17 +105,24 @@ def _note_missing(state: State, event: on.DnsmasqMissing) -> Step:
     return replace(state, missing=event.reason), (do.SetTimer(Timer.FIND, state.policy.find_s),)
 
 
+def _note_found(state: State, event: on.DnsmasqFound) -> Step:
+    if event.pid == state.pid:
+        return state, ()
+    return replace(_without_process(state), pid=event.pid, missing="", reloaded=state.generation), ()
+
+
 @leads_to(Phase.DIRECT)
 def _meet(state: State, event: on.DnsmasqFound) -> Step:
     """A new process reads its upstream file by itself: it is asked, not told."""
     if event.pid == state.pid:
         return state, ()
-    state = replace(_without_process(state), pid=event.pid, missing="", reloaded=state.generation)
-    if state.phase not in (Phase.DIRECT, Phase.PROVING, Phase.GUARDED):
-        return state, ()
-    state, actions = go_direct(state)
+    state, actions = go_direct(_note_found(state, event)[0])
     state, more = hand_over(state)
     return state, actions + more
+
+
+def _note_gone(state: State, event: on.DnsmasqGone) -> Step:
+    return (_without_process(state), (do.FindDnsmasq(),)) if event.pid == state.pid else (state, ())
 
 
 @leads_to(Phase.DIRECT)
@@ -116,9 +130,7 @@ def _lose(state: State, event: on.DnsmasqGone) -> Step:
     """dnsmasq has died: the host resolves before anybody looks for a new one."""
     if event.pid != state.pid:
         return state, ()
-    state = _without_process(state)
-    trusting = state.phase in (Phase.PROVING, Phase.GUARDED)
-    state, actions = go_direct(state) if trusting else (state, ())
+    state, actions = go_direct(_without_process(state))
     return state, (*actions, do.FindDnsmasq())
 
 
@@ -163,7 +175,7 @@ def _admit(state: State, event: on.ProbePassed) -> Step:
     state = replace(state, probing=False, held=event.held, failures=0)
     blind = event.held is None and not (state.is_offered or state.offered is None)
     if blind or not state.is_told or not may_be_disturbed(state):
-        return state, (_next_question(state),)
+        return state, (next_question(state),)
     return probe(replace(state, phase=Phase.PROVING, passes=0))
 
 
@@ -171,7 +183,7 @@ def _still_lacking(state: State, event: on.ProbeFailed) -> Step:
     if _is_stale(state, event):
         return state, ()
     state = _with_failure(state, event)
-    return state, (_next_question(state),)
+    return state, (next_question(state),)
 
 
 @leads_to(Phase.GUARDED)
@@ -182,9 +194,9 @@ def _count_pass(state: State, event: on.ProbePassed) -> Step:
     passes = state.passes + event.forward
     state = replace(state, probing=False, held=event.held, passes=passes, failures=0)
     if passes < state.policy.rise:
-        return state, (_next_question(state),)
+        return state, (next_question(state),)
     state, actions = publish(replace(state, phase=Phase.GUARDED, forward_due=False))
-    return state, (*actions, _next_question(state), _next_forward(state))
+    return state, (*actions, next_question(state), next_forward(state))
 
 
 @leads_to(Phase.DIRECT)
@@ -197,7 +209,7 @@ def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
         return state, ()
     state = replace(_with_failure(state, event), passes=0)
     hung = event.verdict in MUTE and state.failures >= state.policy.fall
-    return go_direct(state) if hung or event.verdict in TELLING else (state, (_next_question(state),))
+    return go_direct(state) if hung or event.verdict in TELLING else (state, (next_question(state),))
 
 
 def _stay(state: State, event: on.ProbePassed) -> Step:
@@ -205,8 +217,8 @@ def _stay(state: State, event: on.ProbePassed) -> Step:
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
     if not event.forward:
-        return state, (_next_question(state),)
-    return replace(state, forward_due=False), (_next_question(state), _next_forward(state))
+        return state, (next_question(state),)
+    return replace(state, forward_due=False), (next_question(state), next_forward(state))
 
 
 @leads_to(Phase.DIRECT)
@@ -228,17 +240,6 @@ def _with_failure(state: State, event: on.ProbeFailed) -> State:
     # No more is counted than is ever asked for: the same failure over and over is the same state.
     failures = min(state.failures + 1, max(state.policy.fall, state.policy.eager_tries))
     return replace(state, probing=False, held=event.held, failures=failures)
-
-
-def _next_question(state: State) -> do.SetTimer:
-    eager = state.phase is not Phase.GUARDED and state.failures < state.policy.eager_tries
-    return do.SetTimer(Timer.PROBE, state.policy.trial_interval_s if eager else state.policy.interval_s)
-
-
-def _next_forward(state: State) -> do.SetTimer:
-    # Jitter: a thousand hosts that started together must not ask their upstream together.
-    every_s = state.policy.forward_interval_s
-    return do.SetTimer(Timer.FORWARD, every_s * 0.9, spread_s=every_s * 0.2)
 
 
 # --- standing back -------------------------------------------------------------------------------
@@ -263,35 +264,35 @@ def _row(*judgements: Judgement) -> dict[Phase, Judgement]:
 
 # fmt: off
 TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
-    # event              starting         direct           proving          guarded          yielded          stopping
-    on.Started:     _row(_begin,          _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
-    on.StopAsked:   _row(_stop,           _stop,           _stop,           _stop,           _stop,           _ignore),
-    on.SettingsChanged: _row(_adopt,      _adopt,          _adopt,          _adopt,          _adopt,          _ignore),
-    on.FilesStirred: _row(stir,           stir,            stir,            stir,            stir,            _ignore),
-    on.SourcesRead: _row(weigh,           weigh,           weigh,           weigh,           weigh,           _ignore),
-    Timer.SETTLE:   _row(settle,          settle,          settle,          settle,          settle,          _ignore),
-    Timer.LOOK:     _row(look,            look,            look,            look,            look,            _ignore),
-    Timer.QUIET:    _row(_forget_rounds,  _forget_rounds,  _forget_rounds,  _forget_rounds,  _ignore,         _ignore),
-    Timer.YIELD:    _row(_ignore,         _ignore,         _ignore,         _ignore,         _come_back,      _ignore),
-    on.AttachAsked: _row(_ignore,         _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
-    on.AttachNotAsked: _row(_ignore,      _ignore,         _ignore,         _ignore,         _ignore,         _ignore),
-    on.Published:   _row(_ignore,         note_published,  note_published,  note_published,  note_published,  _ignore),
-    on.PublishFailed: _row(_ignore,       retry_publish,   retry_publish,   retry_publish,   retry_publish,   _ignore),
-    Timer.PUBLISH:  _row(_ignore,         publish_again,   publish_again,   publish_again,   publish_again,   _ignore),
-    on.LookupAnswered: _row(_ignore,      say_ready,       say_ready,       say_ready,       say_ready,       _ignore),
-    on.LookupFailed: _row(_ignore,        retry_ask,       retry_ask,       retry_ask,       retry_ask,       _ignore),
-    Timer.ASK:      _row(_ignore,         ask_again,       ask_again,       ask_again,       ask_again,       _ignore),
-    Timer.READY:    _row(say_degraded,    say_degraded,    say_degraded,    say_degraded,    say_degraded,    _ignore),
-    on.DnsmasqFound: _row(_meet,          _meet,           _meet,           _meet,           _meet,           _ignore),
-    on.DnsmasqMissing: _row(_note_missing, _note_missing,  _note_missing,   _note_missing,   _note_missing,   _ignore),
-    on.DnsmasqGone: _row(_lose,           _lose,           _lose,           _lose,           _lose,           _ignore),
-    Timer.FIND:     _row(_find,           _find,           _find,           _find,           _find,           _ignore),
-    on.ReloadSent:  _row(_ignore,         _note_reload,    _note_reload,    _note_reload,    _note_reload,    _ignore),
-    on.ReloadFailed: _row(_ignore,        _note_reload,    _note_reload,    _note_reload,    _note_reload,    _ignore),
-    Timer.RELOAD:   _row(_ignore,         _tell_again,     _ignore,         _ignore,         _ignore,         _ignore),
-    on.ProbePassed: _row(_ignore,         _admit,          _count_pass,     _stay,           _ignore,         _ignore),
-    on.ProbeFailed: _row(_ignore,         _still_lacking,  _fail_trial,     _doubt,          _ignore,         _ignore),
-    Timer.PROBE:    _row(_ignore,         _question,       _question,       _question,       _ignore,         _ignore),
-    Timer.FORWARD:  _row(_ignore,         _ignore,         _ignore,         _forward,        _ignore,         _ignore),
+    # event                  starting        direct          proving         guarded         yielded         stopping
+    on.Started:         _row(_begin,         _ignore,        _ignore,        _ignore,        _ignore,        _ignore),
+    on.StopAsked:       _row(_stop,          _stop,          _stop,          _stop,          _stop,          _ignore),
+    on.SettingsChanged: _row(_adopt,         _adopt,         _adopt_warily,  _adopt_warily,  _adopt,         _ignore),
+    on.FilesStirred:    _row(stir,           stir,           stir,           stir,           stir,           _ignore),
+    on.SourcesRead:     _row(weigh,          weigh,          weigh,          weigh,          weigh_aside,    _ignore),
+    Timer.SETTLE:       _row(settle,         settle,         settle,         settle,         settle,         _ignore),
+    Timer.LOOK:         _row(look,           look,           look,           look,           look,           _ignore),
+    Timer.QUIET:        _row(_forget_rounds, _forget_rounds, _forget_rounds, _forget_rounds, _ignore,        _ignore),
+    Timer.YIELD:        _row(_ignore,        _ignore,        _ignore,        _ignore,        _come_back,     _ignore),
+    on.AttachAsked:     _row(_ignore,        _ignore,        _ignore,        _ignore,        _ignore,        _ignore),
+    on.AttachNotAsked:  _row(_ignore,        _ignore,        _ignore,        _ignore,        _ignore,        _ignore),
+    on.Published:       _row(_ignore,        note_published, note_published, note_published, note_published, _ignore),
+    on.PublishFailed:   _row(_ignore,        retry_publish,  retry_publish,  retry_publish,  retry_publish,  _ignore),
+    Timer.PUBLISH:      _row(_ignore,        publish_again,  publish_again,  publish_again,  publish_again,  _ignore),
+    on.LookupAnswered:  _row(_ignore,        say_ready,      say_ready,      say_ready,      say_ready,      _ignore),
+    on.LookupFailed:    _row(_ignore,        retry_ask,      retry_ask,      retry_ask,      retry_ask,      _ignore),
+    Timer.ASK:          _row(_ignore,        ask_again,      ask_again,      ask_again,      ask_again,      _ignore),
+    Timer.READY:        _row(say_degraded,   say_degraded,   say_degraded,   say_degraded,   say_degraded,   _ignore),
+    on.DnsmasqFound:    _row(_note_found,    _meet,          _meet,          _meet,          _note_found,    _ignore),
+    on.DnsmasqMissing:  _row(_note_missing,  _note_missing,  _note_missing,  _note_missing,  _note_missing,  _ignore),
+    on.DnsmasqGone:     _row(_note_gone,     _note_gone,     _lose,          _lose,          _note_gone,     _ignore),
+    Timer.FIND:         _row(_find,          _find,          _find,          _find,          _find,          _ignore),
+    on.ReloadSent:      _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
+    on.ReloadFailed:    _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
+    Timer.RELOAD:       _row(_ignore,        _tell_again,    _ignore,        _ignore,        _ignore,        _ignore),
+    on.ProbePassed:     _row(_ignore,        _admit,         _count_pass,    _stay,          _ignore,        _ignore),
+    on.ProbeFailed:     _row(_ignore,        _still_lacking, _fail_trial,    _doubt,         _ignore,        _ignore),
+    Timer.PROBE:        _row(_ignore,        _question,      _question,      _question,      _ignore,        _ignore),
+    Timer.FORWARD:      _row(_ignore,        _ignore,        _ignore,        _forward,       _ignore,        _ignore),
 }
 # fmt: on

@@ -26,7 +26,7 @@ def look(state: State, event: Event) -> Step:
     return state, (*actions, do.SetTimer(Timer.LOOK, state.policy.look_s))
 
 
-@leads_to(Phase.DIRECT, Phase.YIELDED, Phase.STARTING)
+@leads_to(Phase.DIRECT, Phase.YIELDED)
 def weigh(state: State, event: SourcesRead) -> Step:
     """Take in one look at the files: what is new, what is ending, whose resolv.conf is, who is missing."""
     reading = event.reading
@@ -43,6 +43,12 @@ def weigh(state: State, event: SourcesRead) -> Step:
     state, more = hand_over(state)
     actions += more
     return state, actions if state.pid else (*actions, do.FindDnsmasq())
+
+
+@leads_to(Phase.DIRECT, Phase.STARTING)
+def weigh_aside(state: State, event: SourcesRead) -> Step:
+    """The same while standing back: our link may have been put back by somebody."""
+    return weigh(state, event)
 
 
 def _consider(state: State, found: Upstreams | None) -> Step:
@@ -65,7 +71,7 @@ def _accept(state: State, found: Upstreams) -> Step:
     reloaded = generation if known is None else state.reloaded
     # A probe that is under way asks for the old list, so it is no longer waited for.
     state = replace(state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0)
-    state = replace(state, probing=False)
+    state = replace(state, probing=False, held=None)
     return publish(state) if state.phase is Phase.YIELDED else go_direct(state)
 
 

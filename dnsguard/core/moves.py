@@ -92,6 +92,19 @@ def probe(state: State) -> Step:
     return replace(state, probing=True), (question,)
 
 
+def next_question(state: State) -> do.SetTimer:
+    """When to ask dnsmasq again: soon while it is new or on trial, else once an interval."""
+    eager = state.phase is not Phase.GUARDED and state.failures < state.policy.eager_tries
+    return do.SetTimer(Timer.PROBE, state.policy.trial_interval_s if eager else state.policy.interval_s)
+
+
+def next_forward(state: State) -> do.SetTimer:
+    """When the next question must leave the host."""
+    # Jitter: a thousand hosts that started together must not ask their upstream together.
+    every_s = state.policy.forward_interval_s
+    return do.SetTimer(Timer.FORWARD, every_s * 0.9, spread_s=every_s * 0.2)
+
+
 def resume(state: State) -> Step:
     """Come back after standing back."""
     state = replace(state, phase=Phase.STARTING, rounds=0)

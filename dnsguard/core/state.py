@@ -23,7 +23,7 @@ class State:
         probing: a probe for this generation and process is under way.
         passes, failures: consecutive results in this phase; passes at most `rise`.
         forward_due: the next probe must be forwarded.
-        held: what dnsmasq held when it was last asked; None if that is unknown.
+        held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
         reloaded: the generation for which SIGHUP was last sent to this process.
         reloads: how many SIGHUPs this generation has cost.
         published: kind and generation of the file that libc reads; None before the first.

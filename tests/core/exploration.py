@@ -20,7 +20,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
-from dnsguard.core.guard import decide
+from dnsguard.core.guard import decide, row_of
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
@@ -68,7 +68,9 @@ class World:
 
 Node = tuple[State, World]
 
-_state_key = attrgetter(*(each.name for each in fields(State) if each.name not in ("policy", "upstreams", "candidate")))
+# `held` matters only by what it lacks; the rest is constant or taken by its identity.
+_LEFT_OUT = {"policy", "upstreams", "candidate", "held"}
+_state_key = attrgetter("is_lacking", *(each.name for each in fields(State) if each.name not in _LEFT_OUT))
 _world_key = attrgetter(*(each.name for each in fields(World)))
 
 
@@ -88,13 +90,16 @@ LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
 def readings(state: State) -> Iterator[Reading]:
     """Every look at the files that can come out; after the second generation no third list appears."""
     lists = LISTS if state.generation < GENERATIONS else (state.upstreams,)
+    if state.offered is None:
+        # A host without resolvconf; unless this is the first look, it stays one.
+        yield from (Reading(found, None, None, attached=True) for found in lists)
+    if state.offered is None and state.attached is not None:
+        return
     for found in lists:
         for offered in ((), BOTH):
             for registered in (True, False):
                 yield Reading(found, offered, registered, attached=True)
     yield Reading(None, (), True, attached=True)
-    if state.offered is None:
-        yield Reading(state.upstreams, None, None, attached=True)
     yield Reading(state.upstreams, BOTH, True, attached=False)
 
 
@@ -171,8 +176,14 @@ def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None
             signalled = replace(world, signals=world.signals + 1)
             yield signalled, on.ReloadSent(generation, pid)
             yield signalled, on.ReloadFailed(generation, pid, "EPERM")
-        case do.Probe() | do.AskPublished():
+        case do.Probe():
             yield replace(world, under_way=world.under_way | {action}), None
+        case do.AskPublished(kind, generation):
+            # Of the older questions one may still be answered; what came before it has timed out.
+            older = [each for each in world.under_way if isinstance(each, do.AskPublished) and each != action]
+            latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
+            forgotten = {each for each in older if each is not latest}
+            yield replace(world, under_way=world.under_way - forgotten | {action}), None
         case do.AskAttach():
             yield world, on.AttachAsked()
         case _:
@@ -200,10 +211,10 @@ def witnessed(state: State, event: Event, world: World) -> World:
         case on.ProbePassed():
             return replace(world, failures=0)
         case on.ProbeFailed(verdict=verdict):
-            failures = POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall)
+            if state.phase is not Phase.GUARDED:
+                return replace(world, passes=0)
             # One failure ends a trial, but not yet a trust that was earned.
-            trusted = state.phase is Phase.GUARDED and failures < POLICY.fall
-            return replace(world, passes=world.passes if trusted else 0, failures=failures)
+            return replace(world, failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
         case on.DnsmasqGone():
             return replace(world, passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
@@ -384,9 +395,13 @@ class Walk:
             world = witnessed(state, queue[0], world)
             after, actions = self.decide(state, queue[0])
             check_step(state, queue[0], after, actions, world)
-            self.moves.add((state.phase, after.phase, type(queue[0])))
+            if after.phase is not state.phase:
+                self.moves.add((state.phase, after.phase, row_of(queue[0])))
             if (after.generation, after.pid) != (state.generation, state.pid):
                 world = replace(world, passes=0, failures=0, signals=0)
+            if after.phase not in (Phase.PROVING, Phase.GUARDED):
+                # The next trial begins from nothing.
+                world = replace(world, passes=0, failures=0)
             for performed, told in self._performed(world, actions, kind):
                 unfinished.append(((after, performed), queue[1:] + told))
 

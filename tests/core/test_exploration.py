@@ -25,15 +25,15 @@ def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture
         print(f"\nexplored {len(walk.seen)} states by {walk.transitions} transitions")
 
     declared = {
-        (phase, target)
-        for row in guard.TABLE.values()
-        for phase, judgement in row.items()
+        (phase, target, row)
+        for row, judgements in guard.TABLE.items()
+        for phase, judgement in judgements.items()
         for target in DESTINATIONS.get(judgement, ())
+        if target is not phase
     }
-    moved = {(before, after) for before, after, _ in walk.moves if before is not after}
-    assert moved <= declared
-    assert set(Phase) == {after for _, after, _ in walk.moves} | {Phase.STARTING}
-    assert walk.stuck() == []
+    # New settings are no part of this world; test_guard.py has them.
+    assert {arrow for arrow in declared if arrow[2] is not on.SettingsChanged} == walk.moves
+    assert [] == walk.stuck()
 
 
 # --- broken rules: each must be caught -----------------------------------------------------------

@@ -8,7 +8,7 @@ takes is the kernel's and Python's.
     start FOLDER                     write a file, rename it, end
     idle ADDRESS                     ask one question a second over a connected socket
 
-The first two say "ready" on a line when they wait; the next round begins with a line of their input.
+The first two begin a round at a line of their input, and say "ready" when they wait.
 """
 
 import os
@@ -33,7 +33,7 @@ def main(manner: str, *words: str) -> None:
 
 def death(pid_file: str, folder: str) -> None:
     """Publish when dnsmasq ends."""
-    while True:
+    while sys.stdin.readline():
         prepare(folder)
         process = os.pidfd_open(int(Path(pid_file).read_text()))
         poll = select.poll()
@@ -42,8 +42,6 @@ def death(pid_file: str, folder: str) -> None:
         poll.poll()
         publish(folder)
         os.close(process)
-        if not sys.stdin.readline():
-            return
 
 
 def change(pid_file: str, folder: str, records: str) -> None:
@@ -55,15 +53,13 @@ def change(pid_file: str, folder: str, records: str) -> None:
         observer.watch(Path(records), MOVED_TO)
         poll = select.poll()
         poll.register(observer.descriptor, select.POLLIN)
-        while True:
+        while sys.stdin.readline():
             prepare(folder)
             observer.forget()
             print("ready", flush=True)
             poll.poll()
             publish(folder)
             signal.pidfd_send_signal(process, signal.SIGHUP)
-            if not sys.stdin.readline():
-                return
 
 
 def start(folder: str) -> None:

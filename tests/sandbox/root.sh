@@ -23,6 +23,8 @@ for name in bin lib lib32 lib64 libx32 sbin; do
 done
 (cd "$unpacked" && mount -t overlay -o ro,lowerdir=usr:/usr overlay "$root/usr")
 mount --rbind /dev dev
+# For those beyond: ip (iproute2 6.15) looks in there for a network namespace that is named by a process.
+mount --rbind /proc proc
 mount -t tmpfs -o mode=0755 run run
 
 # Of this machine's /etc only what makes programs run: no resolver, no daemon of its own.

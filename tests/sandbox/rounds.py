@@ -1,122 +1,192 @@
-"""What the bench measures, one round after the other, on a private host that is seen from outside.
+"""What the bench measures, one round after the other.
 
-Each measure is a generator of rounds; a round is what was measured in it, by the name of its figure. A file
-counts as published when inotify tells of the rename, so the watcher's own waking is part of every figure,
-and of the floor's. Both ends of each are CLOCK_MONOTONIC, which is one clock for all namespaces.
+Each measure is a generator of rounds; a round is what was measured in it, by the name of its figure. Both ends
+of each are CLOCK_MONOTONIC, which is one clock for all namespaces.
 """
 
 import contextlib
 import os
 import random
-import resource
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Self
 
 from tests.sandbox.floor import PUBLISHED
-from tests.sandbox.guard import SETTINGS_FILE, Guard
-from tests.sandbox.host import DNSMASQ_PID_FILE, OTHER_UPSTREAM, SYSTEMD_HELPER, UPSTREAM, Host
-from tests.sandbox.namespaces import CHECKOUT, ENVIRONMENT
-from tests.sandbox.observer import MOVED_TO, OPENED, Observer
-from tests.sandbox.processes import PATIENCE_S, Inside, wait_for
+from tests.sandbox.guard import SETTINGS_FILE
+from tests.sandbox.host import DNSMASQ_PID_FILE, OTHER_UPSTREAM, UPSTREAM
+from tests.sandbox.namespaces import ENVIRONMENT, ROOM
+from tests.sandbox.processes import PATIENCE_S, Inside
+from tests.sandbox.stage import FLOORS_FOLDER, PYTHON, RECORDS, Stage
 from tests.sandbox.usage import used_by
 
-PYTHON = "/usr/bin/python3"
-"""What runs the daemon on a Debian host."""
-
-GUARDS_FOLDER = "/run/dnsguard"
-FLOORS_FOLDER = "/run/floor"
-RECORDS = "/run/resolvconf/interface"
-UPSTREAM_FILE = "/run/dnsmasq/resolv.conf"
-
-# dnsmasq opens its hosts files when it starts and when SIGHUP reaches it, and nobody else opens this one.
-HOSTS_FILE = "/run/hosts-of-dnsmasq"
-
-CALM_S = 0.1
-"""Longer than the guard's debounce: a round begins when it has nothing left to do for the last one."""
+FLOOR = ROOM / "floor.py"
 
 Round = dict[str, float]
-Measure = Callable[[int], Iterator[Round]]
+"""Seconds by the name of the figure; other units where the figure says so."""
 
 
-class DebianGuard(Guard):
-    """The guard under the Python, and with the compiled modules, that a package would give it."""
+def deaths(stage: Stage, rounds: int) -> Iterator[Round]:
+    """SIGKILL to dnsmasq, until libc is sent past it."""
+    for _ in range(rounds):
+        stage.await_guarded()
+        yield {"death": _death(stage)}
+        stage.start_dnsmasq_again()
 
-    def _command(self, verb: str) -> list[str]:
-        return [PYTHON, "-m", "dnsguard", verb, "--config", SETTINGS_FILE]
+
+def floor_of_deaths(stage: Stage, rounds: int) -> Iterator[Round]:
+    """The same, with the least program in the guard's place."""
+    with _floor(stage, "death", DNSMASQ_PID_FILE, FLOORS_FOLDER) as next_round:
+        for _ in range(rounds):
+            next_round()
+            yield {"death floor": _death(stage)}
+            stage.start_dnsmasq_again()
 
 
-class Stage(contextlib.ExitStack):
-    """A host with dnsmasq running and one observer; a context manager.
+def _death(stage: Stage) -> float:
+    pid = stage.dnsmasq()
+    stage.observer.forget()
+    begin_s = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    return stage.published_s(UPSTREAM) - begin_s
 
-    Attributes:
-        folder: where the file is published, seen from outside.
-    """
 
-    def __init__(self, folder: str) -> None:
-        super().__init__()
-        self._where = folder
+def changes(stage: Stage, rounds: int) -> Iterator[Round]:
+    """A record is replaced, dnsmasq's upstream file too: until libc, dnsmasq, and libc again, have it."""
+    for number in range(rounds):
+        stage.await_guarded()
+        begin_s, nameserver = _new_lease(stage, number)
+        published_s = stage.published_s(nameserver)
+        told_s = stage.opened_s()
+        guarded_s = stage.published_s("127.0.0.1")
+        yield {
+            "change": published_s - begin_s,
+            "change hangup": told_s - begin_s,
+            "change guarded": guarded_s - begin_s,
+        }
 
-    def __enter__(self) -> Self:
-        try:
-            self._set()
-        except BaseException:
-            self.close()
-            raise
-        return self
 
-    def _set(self) -> None:
-        self.host = self.enter_context(Host())
-        self.host.start_upstream(OTHER_UPSTREAM)
-        self.host.path(HOSTS_FILE).touch()
-        self.host.configure_dnsmasq(f"addn-hosts={HOSTS_FILE}")
-        self.host.start_dnsmasq()
-        self.folder = self.host.path(self._where)
-        self.folder.mkdir(exist_ok=True)
-        self.observer = self.enter_context(Observer())
-        self.observer.watch(self.folder, MOVED_TO)
-        self.observer.watch(self.host.path(HOSTS_FILE), OPENED)
+def floor_of_changes(stage: Stage, rounds: int) -> Iterator[Round]:
+    """The same, with the least program in the guard's place."""
+    with _floor(stage, "change", DNSMASQ_PID_FILE, FLOORS_FOLDER, RECORDS) as next_round:
+        for number in range(rounds):
+            next_round()
+            begin_s, _ = _new_lease(stage, number)
+            # What the least program writes is always the same.
+            yield {
+                "change floor": stage.published_s(UPSTREAM) - begin_s,
+                "change hangup floor": stage.opened_s() - begin_s,
+            }
 
-    def guarded(self, directory: Path) -> DebianGuard:
-        """Start the guard and wait until it trusts dnsmasq; its log goes to `directory`."""
-        guard = DebianGuard(self.host, directory / f"guard-{id(self)}.log")
-        guard.start()
-        self.callback(guard.stop)
-        self.await_guarded()
-        return guard
 
-    def await_guarded(self) -> None:
-        """Return when libc is sent to dnsmasq, and all is quiet."""
-        wait_for(lambda: self.first_nameserver() == "127.0.0.1", "trust in dnsmasq")
-        time.sleep(CALM_S)
+def _new_lease(stage: Stage, number: int) -> tuple[float, str]:
+    nameserver = (OTHER_UPSTREAM, UPSTREAM)[number % 2]
+    stage.observer.forget()
+    begin_s = time.monotonic()
+    stage.write_lease(nameserver)
+    return begin_s, nameserver
 
-    def first_nameserver(self) -> str:
-        """The first server in the published file; empty if there is none."""
-        with contextlib.suppress(FileNotFoundError):
-            lines = (self.folder / PUBLISHED).read_text().splitlines()
-            return next((line.split()[1] for line in lines if line.startswith("nameserver ")), "")
-        return ""
 
-    def published_s(self, nameserver: str) -> float:
-        """When (monotonic) a file that begins with this server was put in place."""
-        for now_s, mask, name in self.observer.sightings(PATIENCE_S):
-            if mask & MOVED_TO and name == PUBLISHED and self.first_nameserver() == nameserver:
-                return now_s
-        raise AssertionError  # sightings() ends by TimeoutError only
+def hangs(stage: Stage, rounds: int) -> Iterator[Round]:
+    """SIGSTOP to dnsmasq, at any moment between two probes, until libc is sent past it."""
+    for _ in range(rounds):
+        stage.await_guarded()
+        time.sleep(random.random())
+        pid = stage.dnsmasq()
+        stage.observer.forget()
+        begin_s = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        yield {"hang": stage.published_s(UPSTREAM) - begin_s}
+        os.kill(pid, signal.SIGCONT)
 
-    def opened_s(self) -> float:
-        """When dnsmasq opened its hosts file."""
-        return next(now_s for now_s, mask, _ in self.observer.sightings(PATIENCE_S) if mask & OPENED)
 
-    def dnsmasq(self) -> int:
-        """The id, out here, of the dnsmasq in there."""
-        inside, root = self.host.dnsmasq_pid(), os.stat(self.host.path("/"))
-        for status in Path("/proc").glob("[0-9]*/status"):
-            with contextlib.suppress(OSError):
-                if f"\t{inside}\n" in status.read_text().partition("NSpid:")[2].partition("NStgid")[0] + "\n":
-                    if os.path.samestat(root, os.stat(status.parent / "root")):
-                        return int(status.parent.name)
-        raise RuntimeError(f"dnsmasq (PID {inside} inside) is not running")
+def starts(stage: Stage, rounds: int) -> Iterator[Round]:
+    """The start of a process, the door into the host included, until it publishes."""
+    published = stage.folder / PUBLISHED
+    for _ in range(rounds):
+        published.unlink(missing_ok=True)
+        begin_s, guard = _spawn(stage, "-m", "dnsguard", "run", "--config", SETTINGS_FILE)
+        with _ended(guard):
+            yield {"start": stage.published_s(UPSTREAM) - begin_s}
+
+
+def floor_of_starts(stage: Stage, rounds: int) -> Iterator[Round]:
+    """The same, with the least program in the guard's place."""
+    for _ in range(rounds):
+        begin_s, least = _spawn(stage, str(FLOOR), "start", FLOORS_FOLDER)
+        yield {"start floor": stage.published_s(UPSTREAM) - begin_s}
+        least.wait(PATIENCE_S)
+
+
+def statuses(stage: Stage, rounds: int) -> Iterator[Round]:
+    """`dnsguard status`, and beside it a Python that does nothing; both through the door."""
+    for _ in range(rounds):
+        took_s = []
+        for words in (("-m", "dnsguard", "status"), ("-c", "pass")):
+            begin_s, process = _spawn(stage, *words)
+            if process.wait(PATIENCE_S):
+                raise RuntimeError(f"{words} ended with {process.returncode}")
+            took_s.append(time.monotonic() - begin_s)
+        yield {"status": took_s[0], "status floor": took_s[1]}
+
+
+def idle(process: int, seconds: float, floor: str = "") -> Round:
+    """What a process (its id out here) uses while nothing happens; takes that long."""
+    before = used_by(process)
+    time.sleep(seconds)
+    after = used_by(process)
+    took_s = after.at_s - before.at_s
+    return {
+        f"cpu{floor}": (after.cpu_s - before.cpu_s) / took_s,
+        f"wakeups{floor}": (after.wakeups - before.wakeups) / took_s,
+        f"rss{floor}": after.rss_bytes,
+        f"pss{floor}": after.pss_bytes,
+    }
+
+
+def idle_floor(stage: Stage) -> Inside:
+    """Start the least program that asks as often as the guard does."""
+    return stage.host.popen([PYTHON, str(FLOOR), "idle", "127.0.0.1"])
+
+
+@contextlib.contextmanager
+def _floor(stage: Stage, *words: str) -> Iterator[Callable[[], None]]:
+    """The least program; what is given returns when it waits for the next round."""
+    process = subprocess.Popen(
+        [*stage.host.door(), PYTHON, str(FLOOR), *words],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, process_group=0,
+    )  # fmt: skip
+    begin, ready = process.stdin, process.stdout
+    assert begin is not None
+    assert ready is not None
+
+    def next_round() -> None:
+        begin.write("\n")
+        begin.flush()
+        if ready.readline() != "ready\n":
+            raise RuntimeError(f"the floor's program ended: {words}")
+
+    with process, _ended(process):
+        yield next_round
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """SIGTERM in the end, to the process behind the door."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            Inside(process).end()
+
+
+def _spawn(stage: Stage, *words: str) -> tuple[float, subprocess.Popen[str]]:
+    """Start Python inside; when, and the process of the door."""
+    command = [*stage.host.door(), PYTHON, *words]
+    begin_s = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        text=True, env=ENVIRONMENT, process_group=0,
+    )  # fmt: skip
+    return begin_s, process

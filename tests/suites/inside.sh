@@ -1,8 +1,8 @@
 #!/bin/sh
 # Usage: inside.sh ROOT CHECKOUT COMMAND [WORD]...
 # Becomes that root, runs a command in the checkout, and ends with its status. Runs as the first process
-# of fresh mount, network, PID, IPC and UTS namespaces. Root and checkout are read-only; what the command
-# writes goes to tmpfs and ends with it. There is no network but lo.
+# of fresh mount, network, PID, IPC, UTS and cgroup namespaces. Root and checkout are read-only; what the
+# command writes goes to tmpfs and ends with it. There is no network but lo.
 set -eu
 
 root=$1
@@ -19,6 +19,8 @@ chmod 755 run var/log
 mount --rbind /dev dev
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
+# journald 257 does not start without one.
+mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --bind "$checkout" srv
 mount -o remount,bind,ro srv
 hostname suite

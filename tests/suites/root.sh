@@ -13,7 +13,7 @@ checkout=$(realpath "$room/../..")
 # are not installed: tests/sandbox unpacks them, as everywhere.
 packages="python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd
 	python3-pytest python3-pytest-timeout python3-hypothesis
-	dnsmasq-base systemd bash e2fsprogs iproute2 procps util-linux"
+	dnsmasq-base systemd bash e2fsprogs iproute2 procps util-linux util-linux-extra"
 
 digest=$(printf '%s\n' "$packages" | cat - "$room/../sandbox/fetch.sh" | sha256sum | cut -c1-12)
 root=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/root-$suite-$digest
@@ -57,9 +57,12 @@ sources | mmdebstrap --quiet --variant=minbase --format=directory \
 	--customize-hook="tar -C '$checkout' -c tests/sandbox | tar -C \"\$1/tmp\" -x" \
 	--customize-hook='chroot "$1" env -C /tmp HOME=/root PYTHONDONTWRITEBYTECODE=1 \
 		python3 -c "from tests.sandbox.namespaces import fetch; fetch().with_name(\"root\").mkdir()" >&2' \
-	--customize-hook='rm -r "$1/tmp/tests"; echo "# This host asks nobody." >"$1/etc/resolv.conf"' \
+	--customize-hook='rm -r "$1/tmp/tests"' \
 	"$suite" "$work/root" - >&2
 chmod 755 "$work/root"
+echo "# This host asks nobody." >"$work/root/etc/resolv.conf"
+# journald does not start without one.
+tr -d - </proc/sys/kernel/random/uuid >"$work/root/etc/machine-id"
 # Whoever comes first wins.
 mv -T "$work/root" "$root" 2>/dev/null || [ -d "$root" ]
 echo "$root"
