@@ -69,8 +69,8 @@ def _moved(before: State, event: Event, after: State) -> Said:
     servers = ", ".join(after.upstreams.nameservers) if after.upstreams else "no server"
     if before.generation != after.generation:
         source = after.upstreams.source if after.upstreams else ""
-        known = "upstreams-changed" if before.generation else "upstreams-known"
-        return Said(known, "info", f"generation {after.generation}: upstreams {servers}, from {source}")
+        code = "upstreams-changed" if before.generation else "upstreams-known"
+        return Said(code, "info", f"generation {after.generation}: upstreams {servers}, from {source}")
     match after.phase, event:
         case Phase.STOPPING, _:
             return Said("stopping", "info", f"stopping; resolv.conf stays {before.phase.value}")

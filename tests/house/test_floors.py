@@ -18,7 +18,6 @@ NEVER = {
     "dns.query": "it waits out the timeout on a closed port, ends at a stray datagram, and weighs 1 MiB",
     "dns.asyncquery": "the same",
     "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
-    "time": "law 2 of the core: no clock; the daemon's is the loop's",
 }
 # What the core may use of the standard library: no file, socket, clock or log among it.
 PURE = {"collections", "dataclasses", "enum", "ipaddress", "re", "tomllib", "types", "typing"}

@@ -17,10 +17,13 @@ from tests.sandbox.guard import SETTINGS_FILE
 from tests.sandbox.host import DNSMASQ_PID_FILE, OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.namespaces import ENVIRONMENT, ROOM
 from tests.sandbox.processes import PATIENCE_S, Inside
-from tests.sandbox.stage import FLOORS_FOLDER, PYTHON, RECORDS, Stage
+from tests.sandbox.stage import FLOORS_FOLDER, PYTHON, RECORDS, DebianGuard, Stage
 from tests.sandbox.usage import used_by
 
 FLOOR = ROOM / "floor.py"
+
+SETTLED_S = 3.0
+"""After this a guard that has just begun to trust dnsmasq has come to rest."""
 
 Round = dict[str, float]
 """Seconds by the name of the figure; other units where the figure says so."""
@@ -130,23 +133,22 @@ def statuses(stage: Stage, rounds: int) -> Iterator[Round]:
         yield {"status": took_s[0], "status floor": took_s[1]}
 
 
-def idle(process: int, seconds: float, floor: str = "") -> Round:
-    """What a process (its id out here) uses while nothing happens; takes that long."""
-    before = used_by(process)
+def idle(stage: Stage, guard: DebianGuard, seconds: float) -> Iterator[Round]:
+    """What the guard uses while nothing happens, and the least program that asks dnsmasq as often; one round."""
+    least = stage.host.popen([PYTHON, str(FLOOR), "idle", "127.0.0.1"])
+    time.sleep(SETTLED_S)
+    pids = {"": guard.pid, " floor": least.pid}
+    before = {name: used_by(pid) for name, pid in pids.items()}
     time.sleep(seconds)
-    after = used_by(process)
-    took_s = after.at_s - before.at_s
-    return {
-        f"cpu{floor}": (after.cpu_s - before.cpu_s) / took_s,
-        f"wakeups{floor}": (after.wakeups - before.wakeups) / took_s,
-        f"rss{floor}": after.rss_bytes,
-        f"pss{floor}": after.pss_bytes,
-    }
-
-
-def idle_floor(stage: Stage) -> Inside:
-    """Start the least program that asks as often as the guard does."""
-    return stage.host.popen([PYTHON, str(FLOOR), "idle", "127.0.0.1"])
+    used: Round = {}
+    for name, pid in pids.items():
+        then, now = before[name], used_by(pid)
+        took_s = now.at_s - then.at_s
+        used[f"cpu{name}"] = (now.cpu_s - then.cpu_s) / took_s
+        used[f"wakeups{name}"] = (now.wakeups - then.wakeups) / took_s
+        used[f"rss{name}"] = now.rss_bytes
+        used[f"pss{name}"] = now.pss_bytes
+    yield used
 
 
 @contextlib.contextmanager

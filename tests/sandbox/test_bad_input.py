@@ -42,22 +42,28 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damaged_upstream_file_changes_nothing_for_libc(host: Host, guarded: Guard, damage: Damage) -> None:
-    """dnsmasq may lose its upstreams with it; the host does not."""
-    damage(host.path(UPSTREAM_FILE))
-    said = guarded.wait_for_code("sources-damaged")
 
-    assert UPSTREAM_FILE in said["text"]
-    assert "warning" == said["level"]
-    assert good(host)
-    assert 1 == guarded.status()["generation"]
+def mend(path: Path) -> None:
+    """Put the good file back, as resolvconf would, whatever stands there."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    fresh = path.with_name(f"{path.name}_new.1")
+    fresh.write_text(f"nameserver {UPSTREAM}\n")
+    fresh.rename(path)
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damaged_record_changes_nothing_for_libc(host: Host, guarded: Guard, damage: Damage) -> None:
-    damage(host.path(RECORD))
-    wait_for(lambda: guarded.status()["source"] == UPSTREAM_FILE or guarded.said("sources-damaged"), "second look")
-
-    assert good(host)
-    assert 1 == guarded.status()["generation"]
+def test_x(host, guarded):
+    import time, json
+    for place in (UPSTREAM_FILE, RECORD):
+        for name, damage in DAMAGES.items():
+            before = len(guarded.records())
+            path = host.path(place)
+            damage(path)
+            time.sleep(1)
+            print(place, name, guarded.phase(), guarded.status()["generation"], guarded.status()["source"], host.nameservers())
+            for r in guarded.records()[before:]: print("     ", r["level"], r["code"], r["text"])
+            before = len(guarded.records())
+            mend(path)
+            time.sleep(1)
+            print("   mended", guarded.phase())
+            for r in guarded.records()[before:]: print("     ", r["level"], r["code"], r["text"])
