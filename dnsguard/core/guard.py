@@ -180,10 +180,8 @@ def _admit(state: State, event: on.ProbePassed) -> Step:
 
 
 def _still_lacking(state: State, event: on.ProbeFailed) -> Step:
-    if _is_stale(state, event):
-        return state, ()
-    state = _with_failure(state, event)
-    return state, (next_question(state),)
+    failed = _with_failure(state, event)
+    return (state, ()) if _is_stale(state, event) else (failed, (next_question(failed),))
 
 
 @leads_to(Phase.GUARDED)
@@ -208,17 +206,17 @@ def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
     if _is_stale(state, event):
         return state, ()
     state = replace(_with_failure(state, event), passes=0)
-    hung = event.verdict in MUTE and state.failures >= state.policy.fall
-    return go_direct(state) if hung or event.verdict in TELLING else (state, (next_question(state),))
+    ended = event.verdict in TELLING or (event.verdict in MUTE and state.failures >= state.policy.fall)
+    return go_direct(state) if ended else (state, (next_question(state),))
 
 
 def _stay(state: State, event: on.ProbePassed) -> Step:
     if _is_stale(state, event):
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
-    if not event.forward:
-        return state, (next_question(state),)
-    return replace(state, forward_due=False), (next_question(state), next_forward(state))
+    if event.forward:
+        return replace(state, forward_due=False), (next_question(state), next_forward(state))
+    return state, (next_question(state),)
 
 
 @leads_to(Phase.DIRECT)
@@ -230,6 +228,11 @@ def _doubt(state: State, event: on.ProbeFailed) -> Step:
     if event.verdict in TELLING or state.failures >= state.policy.fall:
         return go_direct(state)
     return probe(state)
+
+
+def _note_answer(state: State, event: on.ProbePassed | on.ProbeFailed) -> Step:
+    """Nothing hangs on it while standing back, but the next question may be asked."""
+    return (state, ()) if _is_stale(state, event) else (replace(state, probing=False), ())
 
 
 def _is_stale(state: State, event: on.ProbePassed | on.ProbeFailed | on.ReloadSent | on.ReloadFailed) -> bool:
@@ -290,8 +293,8 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.ReloadSent:      _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
     on.ReloadFailed:    _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
     Timer.RELOAD:       _row(_ignore,        _tell_again,    _ignore,        _ignore,        _ignore,        _ignore),
-    on.ProbePassed:     _row(_ignore,        _admit,         _count_pass,    _stay,          _ignore,        _ignore),
-    on.ProbeFailed:     _row(_ignore,        _still_lacking, _fail_trial,    _doubt,         _ignore,        _ignore),
+    on.ProbePassed:     _row(_ignore,        _admit,         _count_pass,    _stay,          _note_answer,   _ignore),
+    on.ProbeFailed:     _row(_ignore,        _still_lacking, _fail_trial,    _doubt,         _note_answer,   _ignore),
     Timer.PROBE:        _row(_ignore,        _question,      _question,      _question,      _ignore,        _ignore),
     Timer.FORWARD:      _row(_ignore,        _ignore,        _ignore,        _forward,       _ignore,        _ignore),
 }

@@ -1,6 +1,6 @@
 """Decisions in words: what a log line says, what `systemctl status` shows, what the file says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
@@ -60,7 +60,7 @@ def status_line(state: State) -> str:
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
     """What the log line of a decision says; ROUTINE if nobody needs to read it."""
     if before.phase is not after.phase or before.generation != after.generation:
-        return _moved(before, event, after)
+        return _with_damage(before, after, _moved(before, event, after))
     return _stayed(before, event, after, actions)
 
 
@@ -86,9 +86,9 @@ def _moved(before: State, event: Event, after: State) -> Said:
         case _, on.DnsmasqGone(pid):
             level = "warning" if before.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-died", level, f"dnsmasq (PID {pid}) has ended; libc asks {servers} now")
-        case _, on.SourcesRead():
-            text = f"dnsmasq's end is announced; libc asks {servers} now"
-            return Said("dnsmasq-leaving", "info", text)
+        case _, on.SourcesRead(reading):
+            sign = "dnsmasq has deregistered" if reading.registered is False else "dnsmasq's own list was emptied"
+            return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
         case _, on.ProbeFailed(verdict=verdict, detail=detail):
             level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
             return Said(code, level, f"dnsmasq is no use ({verdict.value}: {detail}); libc asks {servers} now")
@@ -123,11 +123,21 @@ def _looked(before: State, event: on.SourcesRead, after: State) -> Said:
     """A look at the files that moved nothing; still, an operator may have to mend something."""
     if before.attached is not False and after.attached is False:
         text = f"resolv.conf is not ours; asking for it back. It says: {event.reading.trampled_by!a}"
-        return Said("trampled", "warning", text)
-    if after.complaints != before.complaints and after.complaints:
-        kept = "the last good list stays" if after.upstreams else "no upstream is known yet"
-        return Said("sources-damaged", "warning", f"{kept}; " + "; ".join(after.complaints))
-    return ROUTINE
+        return _with_damage(before, after, Said("trampled", "warning", text))
+    if before.upstreams and after.upstreams and after.upstreams != before.upstreams:
+        text = f"the same servers, now from {after.upstreams.source}; libc has what goes with them"
+        return _with_damage(before, after, Said("upstreams-restated", "info", text))
+    kept = "the last good list stays" if after.upstreams else "no upstream is known yet"
+    damaged = _with_damage(before, after, Said("sources-damaged", "info", kept))
+    return damaged if damaged.level == "warning" else ROUTINE
+
+
+def _with_damage(before: State, after: State, said: Said) -> Said:
+    """The line, and what cannot be read or understood if that is news: one look may show several things."""
+    if not after.complaints or after.complaints == before.complaints:
+        return said
+    level = "warning" if said.level == "info" else said.level
+    return replace(said, level=level, text="; ".join((said.text, *after.complaints)))
 
 
 def _about_dnsmasq(before: State, event: Event, after: State) -> Said:

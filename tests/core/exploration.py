@@ -13,8 +13,10 @@ The walk is breadth first, so the story that leads to a broken promise is among 
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
@@ -40,8 +42,7 @@ class BrokenPromiseError(AssertionError):
     """A step that the guard must never take."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """What is true outside of the guard.
 
     Attributes:
@@ -71,13 +72,16 @@ Node = tuple[State, World]
 # `held` matters only by what it lacks; the rest is constant or taken by its identity.
 _LEFT_OUT = {"policy", "upstreams", "candidate", "held"}
 _state_key = attrgetter("is_lacking", *(each.name for each in fields(State) if each.name not in _LEFT_OUT))
-_world_key = attrgetter(*(each.name for each in fields(World)))
+
+
+def state_key(state: State) -> tuple[object, ...]:
+    """What tells two states apart; the lists are singletons here, so their identity is enough."""
+    return (id(state.upstreams), id(state.candidate), *_state_key(state))
 
 
 def key(node: Node) -> tuple[object, ...]:
-    """What tells two nodes apart; the lists are singletons here, so their identity is enough."""
-    state, world = node
-    return (id(state.upstreams), id(state.candidate), *_state_key(state), *_world_key(world))
+    """What tells two nodes apart."""
+    return (*state_key(node[0]), *node[1])
 
 
 BOTH = tuple(address for each in LISTS for address in each.nameservers)
@@ -87,36 +91,49 @@ LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
 """Timers that only lead to a look at the files, which this world brings at any time."""
 
 
-def readings(state: State) -> Iterator[Reading]:
+def looks(state: State) -> tuple[on.SourcesRead, ...]:
     """Every look at the files that can come out; after the second generation no third list appears."""
-    lists = LISTS if state.generation < GENERATIONS else (state.upstreams,)
-    if state.offered is None:
-        # A host without resolvconf; unless this is the first look, it stays one.
-        yield from (Reading(found, None, None, attached=True) for found in lists)
-    if state.offered is None and state.attached is not None:
-        return
-    for found in lists:
-        for offered in ((), BOTH):
-            for registered in (True, False):
-                yield Reading(found, offered, registered, attached=True)
-    yield Reading(None, (), True, attached=True)
-    yield Reading(state.upstreams, BOTH, True, attached=False)
+    found = LISTS if state.generation < GENERATIONS else (state.upstreams,)
+    # A host without resolvconf stays one, and the other way round; the first look settles it.
+    first, plain = state.attached is None, state.offered is None
+    return (looks_without(found) if plain else ()) + (looks_with(found, state.upstreams) if first or not plain else ())
+
+
+@cache
+def looks_without(lists: tuple[Upstreams | None, ...]) -> tuple[on.SourcesRead, ...]:
+    """On a host without resolvconf, whose dnsmasq is given no file."""
+    return tuple(on.SourcesRead(Reading(found, None, None, attached=True)) for found in lists)
+
+
+@cache
+def looks_with(lists: tuple[Upstreams | None, ...], known: Upstreams | None) -> tuple[on.SourcesRead, ...]:
+    """On a host with resolvconf: dnsmasq registered or not, its file full or empty, our link there or not."""
+    every = (
+        *(Reading(found, offered, True, attached=True) for found in lists for offered in ((), BOTH)),
+        *(Reading(found, offered, False, attached=True) for found in lists for offered in ((), BOTH)),
+        Reading(None, (), True, attached=True),
+        Reading(known, BOTH, True, attached=False),
+    )
+    return tuple(map(on.SourcesRead, every))
+
+
+TIMERS = {timer: on.TimerFired(timer) for timer in Timer}
 
 
 def happenings(node: Node) -> Iterator[tuple[Event, World]]:
     """Every event that this world can bring forth now, with the world after it."""
     state, world = node
     for timer in world.timers | (AT_ANY_TIME - idle_timers(state)):
-        yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
+        yield TIMERS[timer], world._replace(timers=world.timers - {timer})
     for asked in world.under_way:
-        waiting = replace(world, under_way=world.under_way - {asked})
+        waiting = world._replace(under_way=world.under_way - {asked})
         for answer in answers(asked):
             yield answer, waiting
-    for reading in readings(state):
-        yield on.SourcesRead(reading), world
+    for look in looks(state):
+        yield look, world
     yield on.StopAsked(), world
     if state.pid is not None and world.deaths < len(PROCESSES) - 1:
-        yield on.DnsmasqGone(state.pid), replace(world, deaths=world.deaths + 1)
+        yield on.DnsmasqGone(state.pid), world._replace(deaths=world.deaths + 1)
 
 
 def idle_timers(state: State) -> frozenset[Timer]:
@@ -146,44 +163,48 @@ def is_spent(state: State, asked: do.Probe | do.AskPublished) -> bool:
     return state.ready and (asked.generation < state.generation or asked.kind is Kind.GUARDED)
 
 
-def answers(asked: do.Probe | do.AskPublished) -> Iterator[Event]:
-    """Every way in which a question that takes time can be answered."""
+@cache
+def answers(asked: do.Probe | do.AskPublished) -> tuple[Event, ...]:
+    """Every way in which a question that takes time can be answered, the kindest first."""
     if isinstance(asked, do.AskPublished):
-        yield on.LookupAnswered(asked.kind, asked.generation, asked.nameservers[-1])
-        yield on.LookupFailed(asked.kind, asked.generation, "silence")
-        return
-    yield on.ProbePassed(asked.generation, asked.pid, asked.forward, asked.demanded, 0.1)
-    yield on.ProbePassed(asked.generation, asked.pid, asked.forward, None, 0.1)
-    yield on.ProbeFailed(asked.generation, asked.pid, Verdict.SILENT, None, "")
-    yield on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), "")
+        return (
+            on.LookupAnswered(asked.kind, asked.generation, asked.nameservers[-1]),
+            on.LookupFailed(asked.kind, asked.generation, "silence"),
+        )
+    return (
+        on.ProbePassed(asked.generation, asked.pid, asked.forward, asked.demanded, 0.1),
+        on.ProbePassed(asked.generation, asked.pid, asked.forward, None, 0.1),
+        on.ProbeFailed(asked.generation, asked.pid, Verdict.SILENT, None, ""),
+        on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), ""),
+    )
 
 
 def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None]]:
     """Every way in which the daemon can perform an action at once, with the answer it brings back."""
     match action:
         case do.SetTimer(timer):
-            yield replace(world, timers=world.timers | ({timer} - AT_ANY_TIME - LOOKS)), None
+            yield world._replace(timers=world.timers | ({timer} - AT_ANY_TIME - LOOKS)), None
         case do.Publish(kind, generation):
-            written = replace(world, file=(kind, generation), refused=False)
+            written = world._replace(file=(kind, generation), refused=False)
             if written.file != world.file:
-                written = replace(written, answered=False)
+                written = written._replace(answered=False)
             yield written, on.Published(kind, generation)
-            yield replace(world, refused=True), on.PublishFailed(kind, generation, "ENOSPC")
+            yield world._replace(refused=True), on.PublishFailed(kind, generation, "ENOSPC")
         case do.FindDnsmasq():
             yield world, on.DnsmasqFound(PROCESSES[world.deaths])
             yield world, on.DnsmasqMissing("")
         case do.Reload(generation, pid):
-            signalled = replace(world, signals=world.signals + 1)
+            signalled = world._replace(signals=world.signals + 1)
             yield signalled, on.ReloadSent(generation, pid)
             yield signalled, on.ReloadFailed(generation, pid, "EPERM")
         case do.Probe():
-            yield replace(world, under_way=world.under_way | {action}), None
+            yield world._replace(under_way=world.under_way | {action}), None
         case do.AskPublished(kind, generation):
             # Of the older questions one may still be answered; what came before it has timed out.
             older = [each for each in world.under_way if isinstance(each, do.AskPublished) and each != action]
             latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
             forgotten = {each for each in older if each is not latest}
-            yield replace(world, under_way=world.under_way - forgotten | {action}), None
+            yield world._replace(under_way=world.under_way - forgotten | {action}), None
         case do.AskAttach():
             yield world, on.AttachAsked()
         case _:
@@ -207,20 +228,20 @@ def witnessed(state: State, event: Event, world: World) -> World:
         case _ if is_stale(state, event):
             return world
         case on.ProbePassed(forward=True):
-            return replace(world, passes=min(world.passes + 1, POLICY.rise), failures=0)
+            return world._replace(passes=min(world.passes + 1, POLICY.rise), failures=0)
         case on.ProbePassed():
-            return replace(world, failures=0)
+            return world._replace(failures=0)
         case on.ProbeFailed(verdict=verdict):
             if state.phase is not Phase.GUARDED:
-                return replace(world, passes=0)
+                return world._replace(passes=0)
             # One failure ends a trial, but not yet a trust that was earned.
-            return replace(world, failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
+            return world._replace(failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
         case on.DnsmasqGone():
-            return replace(world, passes=0, failures=0, signals=0)
+            return world._replace(passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
-            return replace(world, answered=True)
+            return world._replace(answered=True)
         case on.SourcesRead(reading=reading) if reading.registered is False or reading.offered == () != state.offered:
-            return replace(world, passes=0)
+            return world._replace(passes=0)
         case _:
             return world
 
@@ -302,22 +323,16 @@ def is_well(state: State, world: World) -> bool:
     return state.ready and state.phase is Phase.GUARDED and world.file == (Kind.GUARDED, state.generation)
 
 
-def kindly(node: Node) -> Iterator[tuple[Event, World]]:
-    """What happens next in a world that means well: what was asked is answered, else one timer fires."""
+def kindly(node: Node) -> tuple[Event, World]:
+    """What happens next in a world that means well, without leaving anything out for ever."""
     state, world = node
     for asked in sorted(world.under_way, key=str):
-        yield next(answers(asked)), replace(world, under_way=world.under_way - {asked})
-        return
-    for timer in Timer:
-        if timer in world.timers:
-            yield on.TimerFired(timer), replace(world, timers=world.timers - {timer})
-            return
-    if state.phase is Phase.YIELDED:
-        yield on.TimerFired(Timer.YIELD), world
-    elif not state.ready and state.is_published:
-        yield on.TimerFired(Timer.ASK), world
-    else:
-        yield on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)), world
+        return answers(asked)[0], world._replace(under_way=world.under_way - {asked})
+    waiting = {Timer.ASK: not state.ready and state.is_published, Timer.YIELD: state.phase is Phase.YIELDED}
+    for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
+        if timer in world.timers or waiting.get(timer):
+            return TIMERS[timer], world._replace(timers=world.timers - {timer})
+    return on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)), world
 
 
 @dataclass
@@ -329,6 +344,8 @@ class Walk:
     transitions: int = 0
 
     def __post_init__(self) -> None:
+        self.answered: dict[tuple[object, ...], tuple[State, tuple[Action, ...]]] = {}
+        self.checked: set[tuple[object, ...]] = set()
         self.seen: set[tuple[object, ...]] = set()
         self.moves: set[tuple[Phase, Phase, object]] = set()
         self.nodes: list[Node] = []
@@ -378,11 +395,26 @@ class Walk:
             # Nothing follows, and who stops is like everybody else who stops.
             return State(policy=POLICY, phase=Phase.STOPPING), World()
         spent = frozenset(asked for asked in world.under_way if is_spent(state, asked))
-        idle = (world.timers | AT_ANY_TIME) & idle_timers(state)
-        for event in (*(answer for asked in spent for answer in answers(asked)), *map(on.TimerFired, idle)):
-            promised(self.decide(state, event) == (state, ()), "what is spent has no effect")
-        still = replace(state, settling=False, stirred=False)
-        return still, replace(world, timers=world.timers - idle, under_way=world.under_way - spent)
+        idle = idle_timers(state)
+        self._check_idle(state, spent, idle)
+        if state.settling:
+            state = replace(state, settling=False, stirred=False)
+        return state, world._replace(timers=world.timers - idle, under_way=world.under_way - spent)
+
+    def _check_idle(self, state: State, spent: frozenset[do.Probe | do.AskPublished], idle: frozenset[Timer]) -> None:
+        mark = (*state_key(state), spent)
+        if mark not in self.checked:
+            self.checked.add(mark)
+            late = (answer for asked in spent for answer in answers(asked))
+            for event in (*late, *(TIMERS[timer] for timer in idle)):
+                promised(self.decide(state, event) == (state, ()), "what is spent has no effect")
+
+    def _decided(self, state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
+        """The answer of `decide`, which is pure: the same question is put to it once."""
+        mark = (*state_key(state), event)
+        if mark not in self.answered:
+            self.answered[mark] = self.decide(state, event)
+        return self.answered[mark]
 
     def _settled(self, node: Node, event: Event, kind: bool = False) -> Iterator[Node]:
         """All nodes where the daemon may come to rest after one event: answers given at once come first."""
@@ -393,15 +425,15 @@ class Walk:
                 yield state, world
                 continue
             world = witnessed(state, queue[0], world)
-            after, actions = self.decide(state, queue[0])
+            after, actions = self._decided(state, queue[0])
             check_step(state, queue[0], after, actions, world)
             if after.phase is not state.phase:
                 self.moves.add((state.phase, after.phase, row_of(queue[0])))
             if (after.generation, after.pid) != (state.generation, state.pid):
-                world = replace(world, passes=0, failures=0, signals=0)
+                world = world._replace(passes=0, failures=0, signals=0)
             if after.phase not in (Phase.PROVING, Phase.GUARDED):
                 # The next trial begins from nothing.
-                world = replace(world, passes=0, failures=0)
+                world = world._replace(passes=0, failures=0)
             for performed, told in self._performed(world, actions, kind):
                 unfinished.append(((after, performed), queue[1:] + told))
 
@@ -430,6 +462,6 @@ class Walk:
             if mark in well or is_well(*node):
                 well.update(path)
                 return True
-            for event, world in kindly(node):
-                node = next(self._settled((node[0], world), event, kind=True))
+            event, world = kindly(node)
+            node = next(self._settled((node[0], world), event, kind=True))
         return False

@@ -343,6 +343,15 @@ def test_coming_back_asks_for_the_link() -> None:
     assert [do.AskAttach] == kinds(actions)
 
 
+def test_an_answer_while_standing_back_makes_room_for_the_next_question() -> None:
+    """Otherwise dnsmasq would never be asked again, and never be trusted again. Found by the walk."""
+    yielded = direct(phase=Phase.YIELDED)
+
+    assert not decide(yielded, passed())[0].probing
+    assert not decide(yielded, failed())[0].probing
+    assert decide(yielded, passed(generation=0))[0].probing
+
+
 def test_peace_forgets_the_rounds() -> None:
     """Nine overwritings in a year are no war."""
     assert 0 == decide(guarded(rounds=8), on.TimerFired(Timer.QUIET))[0].rounds

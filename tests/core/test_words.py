@@ -14,6 +14,8 @@ from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, loo
 
 YIELDED = direct(phase=Phase.YIELDED, attached=False)
 FRESH = State(policy=POLICY)
+DAMAGE = ("file: binary",)
+RESTATED = replace(upstreams(OLD), source="another file")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ FRESH = State(policy=POLICY)
         (YIELDED, look(OLD), "resumed", "info"),
         (guarded(), on.AttachNotAsked("EACCES"), "attach-not-asked", "error"),
         (guarded(), look(OLD, complaints=("file: binary",)), "sources-damaged", "warning"),
+        (guarded(candidate=RESTATED, settling=True), look(OLD, upstreams=RESTATED), "upstreams-restated", "info"),
         (direct(ready=False), on.LookupAnswered(Kind.DIRECT, 1, OLD), "ready", "info"),
         (FRESH, on.TimerFired(Timer.READY), "ready-degraded", "warning"),
         (guarded(), on.SettingsChanged(POLICY), "settings-changed", "info"),
@@ -57,6 +60,30 @@ def test_what_an_operator_must_know_has_a_code_and_a_level(state: State, event: 
 
     assert (code, level) == (said.code, said.level)
     assert said.text
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "code", "level"),
+    [
+        (guarded(), look(OLD, registered=False, complaints=DAMAGE), "dnsmasq-leaving", "warning"),
+        (guarded(candidate=upstreams(NEW)), look(NEW, complaints=DAMAGE), "upstreams-changed", "warning"),
+        (
+            guarded(candidate=RESTATED),
+            look(OLD, upstreams=RESTATED, complaints=DAMAGE),
+            "upstreams-restated",
+            "warning",
+        ),
+        (guarded(), look(OLD, attached=False, complaints=DAMAGE), "trampled", "warning"),
+        (guarded(rounds=8), look(OLD, attached=False, complaints=DAMAGE), "yielded", "error"),
+    ],
+)
+def test_damage_is_told_whatever_else_the_look_shows(state: State, event: Event, code: str, level: str) -> None:
+    """The next look finds the same damage and is silent about it: it is told now or never."""
+    after, actions = decide(state, event)
+    said = say(state, event, after, actions)
+
+    assert (code, level) == (said.code, said.level)
+    assert said.text.endswith("; file: binary")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +103,17 @@ def test_what_goes_on_all_day_is_routine(state: State, event: Event) -> None:
     after, actions = decide(state, event)
 
     assert say(state, event, after, actions) is ROUTINE
+
+
+def test_an_announced_end_is_told_by_its_sign() -> None:
+    """An emptied file is not a deregistration: there somebody may have to write it again."""
+    emptied = on.SourcesRead(replace(look(OLD).reading, offered=()))
+    texts = []
+    for event in (emptied, look(OLD, registered=False)):
+        after, actions = decide(guarded(), event)
+        texts.append(say(guarded(), event, after, actions).text)
+
+    assert [True, False] == ["emptied" in text for text in texts]
 
 
 def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:

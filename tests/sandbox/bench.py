@@ -188,11 +188,8 @@ def missed(figure: Figure, values: Sequence[float]) -> list[str]:
 
 def table(measured: Mapping[str, Sequence[float]]) -> str:
     """What was measured, a figure a line, and whether its goals were met."""
-    lines = [f"{'':38}{'rounds':>7}{'median':>10}{'p99':>10}{'max':>10}       goal"]
-    for figure in FIGURES:
-        if values := measured.get(figure.name):
-            lines.append(_line(figure, values))
-    return "\n".join(lines)
+    head = f"{'':38}{'rounds':>7}{'median':>10}{'p99':>10}{'max':>10}       goal"
+    return "\n".join([head, *(_line(figure, measured[figure.name]) for figure in FIGURES if figure.name in measured)])
 
 
 def _line(figure: Figure, values: Sequence[float]) -> str:

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PUBLISHED = "resolv.conf"
@@ -27,7 +28,7 @@ QUESTION = b"\0\1\1\0\0\1\0\0\0\0\0\0" + b"\7servers\4bind\0" + b"\0\20\0\3"
 
 def main(manner: str, *words: str) -> None:
     """Do it until the input ends."""
-    manners = {"death": death, "change": change, "start": start, "idle": idle}
+    manners: dict[str, Callable[..., None]] = {"death": death, "change": change, "start": start, "idle": idle}
     manners[manner](*words)
 
 

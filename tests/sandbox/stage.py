@@ -125,13 +125,11 @@ class Stage(contextlib.ExitStack):
 
     def write_lease(self, nameserver: str) -> None:
         """What resolvconf does for a new lease, as far as the guard sees it, and nothing in between."""
-        text = f"nameserver {nameserver}\n"
-        moves = []
         # resolvconf too writes beside, under a name that counts for nothing.
-        for place in (f"{RECORDS}/eth0.inet", UPSTREAM_FILE):
-            fresh = self.host.path(f"{place}_new.1")
-            fresh.write_text(text)
-            fresh.chmod(0o644)
-            moves.append((fresh, self.host.path(place)))
-        for fresh, place in moves:
-            fresh.rename(place)
+        places = [self.host.path(place) for place in (f"{RECORDS}/eth0.inet", UPSTREAM_FILE)]
+        fresh = [place.with_name(f"{place.name}_new.1") for place in places]
+        for file in fresh:
+            file.write_text(f"nameserver {nameserver}\n")
+            file.chmod(0o644)
+        for file, place in zip(fresh, places, strict=True):
+            file.rename(place)
