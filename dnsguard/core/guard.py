@@ -245,9 +245,6 @@ def _with_failure(state: State, event: on.ProbeFailed) -> State:
     return replace(state, probing=False, held=event.held, failures=failures)
 
 
-# --- standing back -------------------------------------------------------------------------------
-
-
 def _forget_rounds(state: State, event: Event) -> Step:
     return replace(state, rounds=0), ()
 

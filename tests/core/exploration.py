@@ -134,6 +134,8 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
     yield on.StopAsked(), world
     if state.pid is not None and world.deaths < len(PROCESSES) - 1:
         yield on.DnsmasqGone(state.pid), world._replace(deaths=world.deaths + 1)
+        # Its death was not heard, but its successor was seen.
+        yield on.DnsmasqFound(PROCESSES[world.deaths + 1]), world._replace(deaths=world.deaths + 1)
 
 
 def idle_timers(state: State) -> frozenset[Timer]:
@@ -351,11 +353,10 @@ class Walk:
         self.nodes: list[Node] = []
         self.came_from: dict[tuple[object, ...], tuple[tuple[object, ...], Event]] = {}
 
-    def run(self) -> "Walk":
-        """Visit everything; raises BrokenPromiseError at the first broken promise."""
-        self.waiting = waiting = deque[Node]()
-        start = (State(policy=POLICY), World())
-        for node in self._settled(start, on.Started()):
+    def run(self, start: Node | None = None) -> "Walk":
+        """Visit everything from the start, or from a node; raises BrokenPromiseError at the first broken promise."""
+        waiting = deque[Node]([start] if start else [])
+        for node in () if start else self._settled((State(policy=POLICY), World()), on.Started()):
             self._arrive(self._reduced(node), waiting, (), on.Started())
         while waiting and len(self.seen) < self.most:
             node = waiting.popleft()
@@ -448,6 +449,14 @@ class Walk:
         for performed, told in islice(ways, 1) if kind else ways:
             for rest, later in self._performed(performed, actions[1:], kind):
                 yield rest, ((told, *later) if told else later)
+
+    def end_of_kindness(self) -> Node:
+        """Where a kind world leads to from the start: guarded, and ready."""
+        node = next(self._settled((State(policy=POLICY), World()), on.Started(), kind=True))
+        while not is_well(*node):
+            event, world = kindly(node)
+            node = next(self._settled((node[0], world), event, kind=True))
+        return node
 
     def stuck(self) -> list[str]:
         """The states from which a world that now means well does not lead to where the host belongs."""
