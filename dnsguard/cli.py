@@ -124,11 +124,18 @@ def _attach(given: argparse.Namespace) -> int:
 def _detach(given: argparse.Namespace) -> int:
     from dnsguard.core.report import last_phase, upstreams_text
     from dnsguard.edge import link, publisher
-    from dnsguard.wiring import link_paths
+    from dnsguard.wiring import link_paths, loopback_works
 
     settings = _load(given.config)
     told = _told(Path(settings.paths.status)) or {}
-    print(link.detach(link_paths(settings), last_phase(told), upstreams_text(told), publisher.replace_file))
+    print(
+        link.detach(
+            link_paths(settings),
+            loopback_works(settings, last_phase(told)),
+            upstreams_text(told),
+            publisher.replace_file,
+        )
+    )
     return 0
 
 

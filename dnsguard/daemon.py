@@ -66,6 +66,8 @@ class Daemon:
     async def run(self) -> None:
         """Guard until StopAsked has been answered by Leave."""
         self._loop.set_exception_handler(self._crashed)
+        # systemd's patience with our start must outlast our own with a network that does not come.
+        self._service.extend_timeout(self._settings.guard.ready_timeout_s + 10)
         self._service.start_watchdog()
         self._watcher.start()
         self.happen(on.Started())

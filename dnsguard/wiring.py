@@ -1,8 +1,13 @@
 """Settings -> the edges that they describe; shared by the daemon and the door."""
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+from dnsguard.core.actions import AskPublished, Probe
+from dnsguard.core.events import LookupAnswered, ProbeFailed
 from dnsguard.core.settings import Settings
+from dnsguard.core.vocabulary import Kind, Phase, Verdict
 from dnsguard.edge.link import LinkPaths
 from dnsguard.edge.prober import Prober, parse_question
 from dnsguard.edge.reader import SourcePaths
@@ -47,3 +52,27 @@ def prober_for(settings: Settings) -> Prober:
         settings.health.forward_timeout_s,
         upstream_port=settings.health.upstream_port,
     )
+
+
+def loopback_works(settings: Settings, last_phase: str) -> Callable[[str], bool]:
+    """Ask a loopback server whether resolv.conf may be left to it; takes up to 2 * forward_timeout_s.
+
+    It may if it answers a lookup. While the network is down no server can show that; then a dnsmasq
+    may that is alive and was trusted last.
+    """
+    prober = prober_for(settings)
+
+    def works(address: str) -> bool:
+        answer = asyncio.run(prober.ask_published(AskPublished(Kind.GUARDED, 0, (address,))))
+        if isinstance(answer, LookupAnswered):
+            return True
+        if address != settings.dnsmasq.address or last_phase != Phase.GUARDED.value:
+            return False
+        probed = asyncio.run(prober.probe(Probe(0, 0, (), forward=True)))
+        return isinstance(probed, ProbeFailed) and probed.verdict in _NETWORK
+
+    return works
+
+
+# dnsmasq is alive and knows upstreams, but they do not answer it.
+_NETWORK = {Verdict.UNFORWARDED, Verdict.SERVFAIL, Verdict.REFUSED}

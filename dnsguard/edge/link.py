@@ -94,11 +94,11 @@ def attach(paths: LinkPaths, first: str, replace_file: ReplaceFile) -> str:
         return f"{paths.resolv_conf} is now a link to {paths.published}; before, it was {found}"
 
 
-def detach(paths: LinkPaths, last_phase: str, upstreams_text: str, replace_file: ReplaceFile) -> str:
+def detach(paths: LinkPaths, works: Callable[[str], bool], upstreams_text: str, replace_file: ReplaceFile) -> str:
     """Hand /etc/resolv.conf back, if it is ours; says in one line what was done.
 
-    What was there is put back if it works now: it names servers and, unless the last phase was
-    "guarded", none of them is loopback; or if no real upstream is known at all. Otherwise they are
+    What was there is put back if it works now: it names servers and each of them that is loopback
+    `works`, which is asked about no other; or if no real upstream is known at all. Otherwise they are
     left there as a plain file, and what was there stays kept: the next detach may still put it
     back, and the next attach knows the plain file for ours.
 
@@ -111,7 +111,7 @@ def detach(paths: LinkPaths, last_phase: str, upstreams_text: str, replace_file:
             return f"{paths.resolv_conf} is not dnsguard's; nothing was changed"
         kept = _kept(paths)
         servers = _nameservers(_says(paths, kept)) if kept else ()
-        if kept and servers and (last_phase == "guarded" or not any(map(is_loopback, servers))):
+        if kept and servers and all(map(works, filter(is_loopback, servers))):
             return _put_back(paths, kept, replace_file)
         if stands_in:
             return f"{paths.resolv_conf} holds the upstreams that were left there before; nothing was changed"

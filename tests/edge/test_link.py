@@ -48,7 +48,7 @@ class Host:
         return attach(self.paths, first, replace_file)
 
     def detach(self, last_phase: str = "direct", upstreams: str = REAL) -> str:
-        return detach(self.paths, last_phase, upstreams, replace_file)
+        return detach(self.paths, lambda _: last_phase == "guarded", upstreams, replace_file)
 
     def with_plain_file(self, data: bytes = PLAIN) -> "Host":
         self.paths.resolv_conf.unlink(missing_ok=True)
@@ -677,7 +677,7 @@ def test_facts_that_cannot_be_removed_do_no_harm(host: Host) -> None:
             host.paths.kept_facts.mkdir()
         return replace_file(path, data, *how, **more)  # type: ignore[arg-type]
 
-    said = detach(host.paths, "direct", REAL, and_the_facts_become_a_directory)
+    said = detach(host.paths, lambda _: False, REAL, and_the_facts_become_a_directory)
 
     assert said.endswith("is again what it was: a plain file")
     assert PLAIN == host.paths.resolv_conf.read_bytes()
