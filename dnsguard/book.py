@@ -11,6 +11,8 @@ from dnsguard.core.events import Event
 from dnsguard.core.report import Witness
 from dnsguard.core.state import State
 
+_Probe = tuple[on.ProbePassed | on.ProbeFailed, datetime]
+
 
 class Book:
     """What the daemon saw, for people: since when, how often. Nothing is decided by it."""
@@ -19,8 +21,8 @@ class Book:
         self.counters: Counter[str] = Counter()
         self._phase_before = ""
         self._since = now()
-        self._probe = ""
-        self._forwarded = ""
+        self._probe: _Probe | None = None
+        self._forwarded: _Probe | None = None
         self._shown: tuple[object, ...] = ()
 
     def enter(self, before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
@@ -29,13 +31,15 @@ class Book:
             self._phase_before, self._since = before.phase.value, now()
             self.counters["phases"] += 1
         for action in actions:
-            self.counters.update(_COUNTED.get(type(action), ()))
+            if name := _COUNTED.get(type(action)):
+                self.counters[name] += 1
         match event:
-            case on.ProbePassed(took_ms=took_ms, forward=forward):
-                self._probe = f"passed in {took_ms:.1f} ms at {now()}"
+            case on.ProbePassed(forward=forward):
+                # Put into words when somebody wants to read it, which is seldom: this is each second.
+                self._probe = event, datetime.now(UTC)
                 self._forwarded = self._probe if forward else self._forwarded
-            case on.ProbeFailed(verdict=verdict, detail=detail):
-                self._probe = f"failed at {now()}: {verdict.value}, {detail}"
+            case on.ProbeFailed():
+                self._probe = event, datetime.now(UTC)
                 self.counters["probe_failures"] += 1
 
     def is_news(self, state: State) -> bool:
@@ -51,20 +55,33 @@ class Book:
     def witness(self) -> Witness:
         """Everything noted, as the report wants it."""
         return Witness(
-            *(os.getpid(), self._phase_before, self._since, now(), self._probe, self._forwarded),
+            *(os.getpid(), self._phase_before, self._since, now(), _words(self._probe), _words(self._forwarded)),
             counters=dict(self.counters),
         )
 
 
 _COUNTED = {
-    do.Publish: ("publishes",),
-    do.Reload: ("reloads",),
-    do.Probe: ("probes",),
-    do.ReadSources: ("looks",),
-    do.AskAttach: ("attach_requests",),
+    do.Publish: "publishes",
+    do.Reload: "reloads",
+    do.Probe: "probes",
+    do.ReadSources: "looks",
+    do.AskAttach: "attach_requests",
 }
 
 
 def now() -> str:
     """The time of day in UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return _iso(datetime.now(UTC))
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
+
+
+def _words(probe: _Probe | None) -> str:
+    match probe:
+        case on.ProbePassed(took_ms=took_ms), time:
+            return f"passed in {took_ms:.1f} ms at {_iso(time)}"
+        case on.ProbeFailed(verdict=verdict, detail=detail), time:
+            return f"failed at {_iso(time)}: {verdict.value}, {detail}"
+    return ""

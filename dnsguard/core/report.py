@@ -1,12 +1,13 @@
 """State -> what `dnsguard status` shows, and back: status.json, version 1."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnsguard.core import resolvconf
 from dnsguard.core.resolvconf import ResolvConf
-from dnsguard.core.state import State
-from dnsguard.core.words import status_line
+
+if TYPE_CHECKING:
+    from dnsguard.core.state import State
 
 VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys may come at any time."""
@@ -33,8 +34,11 @@ class Witness:
     counters: dict[str, int]
 
 
-def report(state: State, witness: Witness) -> dict[str, Any]:
+def report(state: "State", witness: Witness) -> dict[str, Any]:
     """Everything that a program may want to know, as JSON can carry it."""
+    # `dnsguard status` reads a report and never makes one: it need not wait for events, actions and state.
+    from dnsguard.core.words import status_line
+
     known = state.upstreams
     return {
         "version": VERSION,

@@ -1,11 +1,7 @@
-"""DNS questions to dnsmasq and to the published servers; the only place that imports dnspython.
+"""DNS questions to dnsmasq and to the published servers: the sockets, and in which order they are asked.
 
-What dnsmasq does (2.85 to 2.93, read in its source and tried):
-- It answers `servers.bind CH TXT` by itself: one string for each server that it holds, "ADDRESS#PORT
-  QUERIES FAILED"; for none, *empty* rdata, an error to dnspython since 2.7. With `no-ident`, NOTIMP.
-- Knowing no upstream, it answers REFUSED at once, with EDE 14 (Not Ready) if it was asked with EDNS.
-- While its upstreams are silent, so is it; the same question again, from the same socket and with
-  the same id, makes it try them all.
+While dnsmasq's upstreams are silent, so is it; the same question again, from the same socket and with the
+same id, makes it try them all (2.85 to 2.93, read in its source and tried).
 A *connected* UDP socket lets only its peer in, and hears of a closed port (ICMP) at once. When the
 whole daemon was held up, a timeout strikes although the answer lies in the socket.
 """
@@ -17,64 +13,37 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dns import edns, flags, rcode, rdataclass, rdatatype
-from dns.exception import DNSException
-from dns.message import Message, from_wire, make_query
-from dns.name import from_text
-from dns.rdtypes.ANY.TXT import TXT
+from dns.message import Message
 
 from dnsguard.core.actions import AskPublished, Probe
-from dnsguard.core.errors import SettingsError
 from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
-from dnsguard.core.resolvconf import MAX_NAMESERVERS, canonical
+from dnsguard.core.resolvconf import MAX_NAMESERVERS
 from dnsguard.core.vocabulary import Verdict
+from dnsguard.edge.prober_messages import (
+    MAX_DATAGRAM_BYTES,
+    ROOT_SOA,
+    Query,
+    Question,
+    Trouble,
+    ask,
+    ask_held,
+    canonical,
+    is_cut_short,
+    judge,
+    lack,
+    parse_question,
+    read,
+    read_held,
+)
 
-MAX_DATAGRAM_BYTES = 4096
-"""What is announced to dnsmasq, which sends 1232 or 4096 at most; what is longer comes over TCP."""
-MAX_STRINGS = 4096
-"""Strings of one answer that are looked at: about as many servers as 64 KiB over TCP can list."""
+__all__ = ["ROOT_SOA", "Prober", "Question", "parse_question"]
+
 FORWARD_SENDS = 3
 """Times that a forwarded question is sent before it counts as unanswered, evenly spread."""
 STAGGER_S = 0.3
 """How long a published server may be silent before the next is asked as well."""
 
-_EMPTY_TEXT = (b"\0\x10\0\x03", b"\0\0")
 _Server = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is forwarded, of class IN; parse_question() makes one that can be asked."""
-
-    name: str
-    type: str
-
-
-ROOT_SOA = Question(".", "SOA")
-"""Every resolver can answer it, and dnsmasq does not cache it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    verdict: Verdict
-    detail: str
-
-
-def parse_question(text: str) -> Question:
-    """Read "NAME TYPE", as in `. SOA` or `intranet.example A`.
-
-    Raises:
-        SettingsError: code "bad-question".
-    """
-    try:
-        name, rdtype = text.split()
-        absolute, wanted = from_text(name), rdatatype.from_text(rdtype)
-        if rdatatype.is_metatype(wanted) or wanted == rdatatype.NONE:
-            raise ValueError
-    except (ValueError, DNSException):
-        words = f'{ascii(text)[:80]} cannot be asked; write a name and a type, as in "intranet.example A"'
-        raise SettingsError("bad-question", words) from None
-    return Question(absolute.to_text(omit_final_dot=True), rdatatype.to_text(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +69,9 @@ class Prober:
         """
         began_s = _now_s()
         held = await self._ask_held()
-        if isinstance(held, _Trouble):
+        if isinstance(held, Trouble):
             return ProbeFailed(asked.generation, asked.pid, held.verdict, None, held.detail)
-        trouble = _lack(asked.demanded, held)
+        trouble = lack(asked.demanded, held)
         if trouble is None and asked.forward:
             asking = [self._forward((self.address, self.port), each) for each in self.questions or (ROOT_SOA,)]
             trouble = next((each for each in await asyncio.gather(*asking) if each), None)
@@ -120,7 +89,7 @@ class Prober:
         forward_timeout_s, and a STAGGER_S for each server but the first.
         """
         waiting = list(asked.nameservers[:MAX_NAMESERVERS])
-        asking: dict[asyncio.Task[_Trouble | None], str] = {}
+        asking: dict[asyncio.Task[Trouble | None], str] = {}
         failures: list[str] = []
         try:
             while waiting or asking:
@@ -140,16 +109,16 @@ class Prober:
             await asyncio.gather(*asking, return_exceptions=True)
         return LookupFailed(asked.kind, asked.generation, "; ".join(failures) or "no server is published")
 
-    async def _ask_held(self) -> tuple[str, ...] | _Trouble | None:
-        query = make_query("servers.bind", "TXT", "CH", use_edns=True, payload=MAX_DATAGRAM_BYTES)
+    async def _ask_held(self) -> tuple[str, ...] | Trouble | None:
+        query = ask_held()
         reply = await _exchange((self.address, self.port), query, _now_s() + self.timeout_s)
-        return reply if isinstance(reply, _Trouble) else _read_held(reply)
+        return reply if isinstance(reply, Trouble) else read_held(reply)
 
-    async def _lookup(self, nameserver: str) -> _Trouble | None:
+    async def _lookup(self, nameserver: str) -> Trouble | None:
         port = self.port if canonical(nameserver) == canonical(self.address) else self.upstream_port
         return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0])
 
-    async def _forward(self, server: _Server, question: Question) -> _Trouble | None:
+    async def _forward(self, server: _Server, question: Question) -> Trouble | None:
         """Ask as libc does, without EDNS; ask again with it only to learn why there was a refusal."""
         deadline_s = _now_s() + self.forward_timeout_s
         trouble = await _ask(server, question, False, deadline_s)
@@ -159,31 +128,32 @@ class Prober:
         return why if why is None or why.verdict in (Verdict.REFUSED, Verdict.NO_UPSTREAM) else trouble
 
 
-async def _ask(server: _Server, question: Question, use_edns: bool, deadline_s: float) -> _Trouble | None:
-    query = make_query(question.name, question.type, use_edns=use_edns)
+async def _ask(server: _Server, question: Question, use_edns: bool, deadline_s: float) -> Trouble | None:
+    query = ask(question, use_edns)
     reply = await _exchange(server, query, deadline_s, FORWARD_SENDS)
-    return reply if isinstance(reply, _Trouble) else _judge(reply, _about(query, server))
+    return reply if isinstance(reply, Trouble) else judge(reply, _about(query, server))
 
 
-async def _exchange(server: _Server, query: Message, deadline_s: float, sends: int = 1) -> Message | _Trouble:
+async def _exchange(server: _Server, query: Query, deadline_s: float, sends: int = 1) -> Message | Trouble:
     """The answer, or why there is none; no later than `deadline_s` of the loop's clock."""
-    silence = Verdict.SILENT if query.question[0].rdclass == rdataclass.CH else Verdict.UNFORWARDED
-    about = _about(query, server)
+    silence = Verdict.SILENT if query.is_local else Verdict.UNFORWARDED
+    way = ""
     try:
         reply, strays = await _over_udp(server, query, deadline_s, sends)
-        if reply is not None and reply.flags & flags.TC:
-            about += ", cut short over UDP, over TCP"
+        if reply is not None and is_cut_short(reply):
+            way = ", cut short over UDP, over TCP"
             reply, strays = await _over_tcp(server, query, deadline_s)
     except ConnectionRefusedError:
-        return _Trouble(Verdict.CLOSED, f"{about}: nobody listens")
+        return Trouble(Verdict.CLOSED, f"{_about(query, server)}{way}: nobody listens")
     except OSError as error:
-        return _Trouble(Verdict.UNREACHABLE, f"{about}: {error.strerror or error}")
+        return Trouble(Verdict.UNREACHABLE, f"{_about(query, server)}{way}: {error.strerror or error}")
     if reply is None and strays:
-        return _Trouble(Verdict.RUBBISH, f"{about}: no answer, but {strays} messages that are none")
-    return reply or _Trouble(silence, f"{about}: no answer in time")
+        words = f"no answer, but {strays} messages that are none"
+        return Trouble(Verdict.RUBBISH, f"{_about(query, server)}{way}: {words}")
+    return reply or Trouble(silence, f"{_about(query, server)}{way}: no answer in time")
 
 
-async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: int) -> tuple[Message | None, int]:
+async def _over_udp(server: _Server, query: Query, deadline_s: float, sends: int) -> tuple[Message | None, int]:
     """The first answer, and how many other messages were dropped."""
     family, place = _place(*server)
     every_s, strays = (deadline_s - _now_s()) / sends, 0
@@ -191,12 +161,12 @@ async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: i
         sock.connect(place)
         for left in reversed(range(sends)):
             until_s = deadline_s - left * every_s
-            sock.send(query.to_wire())
+            sock.send(query.wire)
             late = False
             while not late:
                 late = _now_s() >= until_s
                 try:
-                    if reply := _read(sock.recv(MAX_DATAGRAM_BYTES), query):
+                    if reply := read(sock.recv(MAX_DATAGRAM_BYTES), query):
                         return reply, strays
                     strays += 1
                     await asyncio.sleep(0)  # A flood must not keep the daemon from its other work.
@@ -206,19 +176,27 @@ async def _over_udp(server: _Server, query: Message, deadline_s: float, sends: i
 
 
 async def _readable(sock: socket.socket, until_s: float) -> None:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(sock, ready.set)
+    # By hand: asyncio.timeout_at() and an Event would cost more than the question and its answer. By number: the
+    # selector writes the socket out in full, for an error that nobody sees.
+    loop, descriptor = asyncio.get_running_loop(), sock.fileno()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, wake)
+    late = loop.call_at(until_s, wake)
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until_s):
-                await ready.wait()
+        await ready
     finally:
-        loop.remove_reader(sock)
+        late.cancel()
+        loop.remove_reader(descriptor)
 
 
-async def _over_tcp(server: _Server, query: Message, deadline_s: float) -> tuple[Message | None, int]:
+async def _over_tcp(server: _Server, query: Query, deadline_s: float) -> tuple[Message | None, int]:
     family, place = _place(*server)
-    loop, wire, received = asyncio.get_running_loop(), query.to_wire(), bytearray()
+    loop, wire, received = asyncio.get_running_loop(), query.wire, bytearray()
     # Not CLOSED, even if refused: somebody answered over UDP a moment ago.
     nonblocking = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with suppress(TimeoutError, ConnectionError), nonblocking as sock:
@@ -229,7 +207,7 @@ async def _over_tcp(server: _Server, query: Message, deadline_s: float) -> tuple
                 if not (part := await loop.sock_recv(sock, MAX_DATAGRAM_BYTES)):
                     return None, 0
                 received += part
-        reply = _read(bytes(received[2:]), query)
+        reply = read(bytes(received[2:]), query)
         return reply, int(reply is None)
     return None, 0
 
@@ -249,52 +227,5 @@ def _now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _about(query: Message, server: _Server) -> str:
-    return f"{query.question[0].to_text()} from {server[0]}#{server[1]}"
-
-
-def _read(wire: bytes, query: Message) -> Message | None:
-    """The message if it is whole and answers `query`, or was cut short on purpose (TC); else None."""
-    try:
-        reply = from_wire(wire, continue_on_error=True)
-    except (DNSException, ValueError):  # ValueError: an unknown opcode, to dnspython 2.3
-        return None
-    # Before its rdata a record has its type, class, TTL and length: 2, 2, 4 and 2 bytes.
-    heads = [(wire[at - 10 : at - 6], wire[at - 2 : at]) for at in (error.offset for error in reply.errors)]
-    is_usable = reply.flags & flags.TC or all(head == _EMPTY_TEXT for head in heads)
-    return reply if is_usable and query.is_response(reply) else None
-
-
-def _read_held(reply: Message) -> tuple[str, ...] | _Trouble | None:
-    """The addresses in an answer to servers.bind, each once; None after NOTIMP: blinded."""
-    code = reply.rcode()
-    if code == rcode.NOTIMP:
-        return None
-    texts = [record for rrset in reply.answer for record in rrset if isinstance(record, TXT)]
-    strings = [string for text in texts for string in text.strings][:MAX_STRINGS]
-    shown = (string.partition(b"#")[0].decode("ascii", "replace") for string in strings)
-    held = tuple(dict.fromkeys(filter(None, map(canonical, shown))))
-    # The only error that _read() lets pass is the empty rdata of a dnsmasq that holds nothing.
-    if code == rcode.NOERROR and (held or (not strings and (texts or reply.errors))):
-        return held
-    return _Trouble(Verdict.RUBBISH, f"servers.bind. CH TXT: {rcode.to_text(code)} without a list of servers")
-
-
-def _lack(demanded: tuple[str, ...], held: tuple[str, ...] | None) -> _Trouble | None:
-    """What is demanded and not held; a blinded dnsmasq (None) has the benefit of the doubt."""
-    lacking = [address for address in demanded if held is not None and canonical(address) not in held]
-    words = f"lacks {', '.join(lacking[:9])}; holds {', '.join((held or ('nothing',))[:9])}"
-    return _Trouble(Verdict.LACKING, words) if lacking else None
-
-
-def _judge(reply: Message, about: str) -> _Trouble | None:
-    """What is wrong with the answer to a forwarded question; a negative answer is an answer."""
-    code = reply.rcode()
-    if code in (rcode.NOERROR, rcode.NXDOMAIN):
-        return None
-    errors = [option for option in reply.options if isinstance(option, edns.EDEOption)][:3]
-    words = "".join(f", EDE {int(error.code)} {ascii(error.text or '')[:80]}" for error in errors)
-    verdict = {rcode.REFUSED: Verdict.REFUSED, rcode.SERVFAIL: Verdict.SERVFAIL}.get(code, Verdict.RUBBISH)
-    if verdict is Verdict.REFUSED and edns.EDECode.NOT_READY in [error.code for error in errors]:
-        verdict = Verdict.NO_UPSTREAM
-    return _Trouble(verdict, f"{about}: {rcode.to_text(code)}{words}")
+def _about(query: Query, server: _Server) -> str:
+    return f"{query.words} from {server[0]}#{server[1]}"

@@ -20,17 +20,12 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as given_settings
-from hypothesis import strategies as st
 
 from dnsguard.core.actions import AskPublished, Probe
-from dnsguard.core.errors import DnsguardError, SettingsError
 from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
-from dnsguard.core.resolvconf import canonical
 from dnsguard.core.vocabulary import Kind, Verdict
 from dnsguard.edge import prober
-from dnsguard.edge.prober import ROOT_SOA, Prober, Question, parse_question
+from dnsguard.edge.prober import ROOT_SOA, Prober, Question
 from tests.fakes import TinyNameserver, reply_to, servers_bind
 
 # Long enough for a loaded machine where an answer is expected, short where silence is.
@@ -654,88 +649,6 @@ def test_a_cancelled_lookup_closes_its_sockets() -> None:
 
     with listening(silent, silent) as (asker, servers):
         assert 0 == asyncio.run(cancelled(asker, servers))
-
-
-# Questions that an operator writes
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (". SOA", Question(".", "SOA")),
-        ("intranet.mycompany.com A", Question("intranet.mycompany.com", "A")),
-        (" intranet.mycompany.com.\taaaa ", Question("intranet.mycompany.com", "AAAA")),
-        ("b\u00fccher.example MX", Question("xn--bcher-kva.example", "MX")),
-        ("example TYPE65280", Question("example", "TYPE65280")),
-    ],
-)
-def test_a_question_is_a_name_and_a_type(text: str, expected: Question) -> None:
-    assert expected == parse_question(text)
-    assert expected == parse_question(f"{expected.name} {expected.type}")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ".", "A", "a b c", "example NOSUCH", "a..b A", "example TYPE65536", f"{'a' * 64}.example A"]
-    + [f"example {metatype}" for metatype in ("ANY", "AXFR", "IXFR", "OPT", "TSIG", "TYPE0")],
-)
-def test_what_cannot_be_asked_is_the_operators_fault(text: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        parse_question(text)
-
-    assert "bad-question" == caught.value.code
-    assert caught.value.text.isprintable()
-
-
-# Anything at all
-
-
-@given(st.text(max_size=40) | st.tuples(st.text(max_size=20), st.sampled_from(["A", "SOA"])).map(" ".join))
-def test_any_text_is_a_question_that_can_be_asked_or_an_error(text: str) -> None:
-    try:
-        question = parse_question(text)
-    except DnsguardError:
-        return
-    assert dns.message.make_query(question.name, question.type).to_wire()
-
-
-ASKED = dns.message.make_query("servers.bind", "TXT", "CH", id=0x4711)
-HEADER = ASKED.to_wire()[:2] + b"\x84\x00\x00\x01"
-QUESTION = ASKED.to_wire()[12:]
-
-
-@given(
-    st.binary(max_size=200)
-    | st.binary(min_size=6, max_size=200).map(lambda rest: HEADER + rest[:6] + QUESTION + rest[6:])
-    | st.lists(st.binary(max_size=60), max_size=20).map(
-        lambda strings: (
-            (HEADER + b"\0\1\0\0\0\0" + QUESTION + b"\xc0\x0c\0\x10\0\3\0\0\0\0")
-            + sum(map(len, strings), len(strings)).to_bytes(2, "big")
-            + b"".join(bytes([len(string)]) + string for string in strings)
-        )
-    )
-)
-@given_settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_no_message_can_do_more_than_be_read_or_be_dropped(wire: bytes) -> None:
-    """What comes from the network never raises, and never becomes an address that is none."""
-    reply = prober._read(wire, ASKED)
-    if reply is None:
-        return
-    prober._judge(reply, "x")
-    held = prober._read_held(reply)
-    assert not isinstance(held, tuple) or held == tuple(canonical(address) for address in held)
-
-
-def test_a_huge_answer_is_read_in_bounded_time() -> None:
-    """The strings that are looked at are counted; the rest of 64 KiB is passed over."""
-    strings = b"".join(bytes([len(string)]) + string for string in (b"%x::#" % n for n in range(8000)))
-    wire = HEADER + b"\0\1\0\0\0\0" + QUESTION + b"\xc0\x0c\0\x10\0\3\0\0\0\0"
-    reply = prober._read(wire + len(strings).to_bytes(2, "big") + strings, ASKED)
-
-    assert reply is not None
-    held = prober._read_held(reply)
-    assert isinstance(held, tuple)
-    assert prober.MAX_STRINGS == len(held)
 
 
 # The real dnsmasq
