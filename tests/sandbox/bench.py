@@ -54,6 +54,9 @@ class Figure:
 FIGURES = (
     Figure("death", "dnsmasq's death -> upstreams published", goals={"median": 3.0, "p99": 15.0}),
     Figure("death floor", "  floor"),
+    Figure("death kernel", "  of it until the kernel tells of it"),
+    Figure("death own", "  and from then on"),
+    Figure("death own floor", "  floor"),
     Figure("change", "record renamed -> upstreams published", goals={"median": 60.0}),
     Figure("change floor", "  floor"),
     Figure("change hangup", "record renamed -> SIGHUP delivered"),
@@ -226,6 +229,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except (NotAllowedError, subprocess.CalledProcessError) as refusal:
         print(refusal, *getattr(refusal, "__notes__", ()), sep="\n", file=sys.stderr)
         return 2
+    except TimeoutError as late:
+        print(f"the guard did not do what is measured: {late}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
