@@ -58,7 +58,15 @@ class Guard:
 
     def reload(self) -> None:
         """SIGHUP, as `systemctl reload` would."""
-        self._running().send(signal.SIGHUP)
+        self.send(signal.SIGHUP)
+
+    def send(self, number: signal.Signals) -> None:
+        """Any signal."""
+        self._running().send(number)
+
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP has reached it."""
+        return "\nState:\tT" in Path(f"/proc/{self._running().pid}/status").read_text()
 
     def configure(self, settings: str) -> None:
         """Replace its dnsguard.toml, which it reads when it starts and on SIGHUP."""
