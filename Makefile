@@ -3,10 +3,12 @@ SHELL := /bin/sh
 PYTHON3 ?= /usr/bin/python3
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
+SUITE ?= trixie
+SUITES := trixie sid pypi
 DEMO ?=
 BENCH ?=
 
-.PHONY: help deps test check unit demo bench picture clean
+.PHONY: help deps test check unit suite suites demo bench picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +29,12 @@ check: deps
 
 unit: deps
 	$(PYTHON) -m pytest
+
+suite: ## the tests on another Debian, or with PyPI's newest (SUITE=trixie, sid, pypi); needs root
+	tests/suites/run.sh $(SUITE)
+
+suites: ## the tests on all of those
+	@set -e; for suite in $(SUITES); do $(MAKE) suite SUITE=$$suite; done
 
 demo: deps ## the story, without the guard and with it (DEMO="--standby no", DEMO="--only crash")
 	$(PYTHON) -m tests.sandbox.demo $(DEMO)

@@ -46,9 +46,11 @@ sources() {
 mkdir -p "$(dirname "$root")"
 work=$(mktemp -d "$root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -v IndexTargets >"$work/apt.conf"
 mkdir "$work/root"
 echo "root.sh: making $root" >&2
+# shellcheck disable=SC2086 # the list becomes one line, on purpose
 sources | mmdebstrap --quiet --variant=minbase --format=directory \
 	--include="$(echo $packages | tr ' ' ,)" \
 	--aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io \
