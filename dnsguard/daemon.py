@@ -50,6 +50,7 @@ class Daemon:
         self._state = State(policy=settings.policy)
         self._queue: deque[Event] = deque()
         self._draining = False
+        self._written: str | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._questions: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
@@ -144,11 +145,14 @@ class Daemon:
     def _at_once(self, action: Action) -> Event | None:
         """Perform an action whose answer is known when it is done; None if it is of the other kind."""
         match action:
-            case do.ReadSources():
-                return on.SourcesRead(choose(reader.read_sources(self._sources), is_own_address))
+            case do.ReadSources(settled):
+                sources = reader.read_sources(self._sources)
+                return on.SourcesRead(choose(sources, is_own_address, self._written), settled)
             case do.Publish(kind, generation, conf):
                 text = resolvconf.render(conf, header(kind, generation))
-                return publisher.publish(self._link.published, action, text)
+                answer = publisher.publish(self._link.published, action, text)
+                self._written = text if isinstance(answer, on.Published) else self._written
+                return answer
             case do.FindDnsmasq():
                 return self._dnsmasq.find()
             case do.Reload():
@@ -162,6 +166,8 @@ class Daemon:
         match action:
             case do.SetTimer(timer, after_s, spread_s):
                 self._set_timer(timer, after_s + random.random() * spread_s)
+            case do.KeepNewcomer():
+                publisher.keep_aside(self._sources.published, self._sources.newcomer)
             case do.Probe():
                 self._begin(self._probe(action))
             case do.AskPublished():
@@ -228,7 +234,9 @@ class Daemon:
         except OSError as error:
             # libc does not read it: say so once in a while, and go on guarding.
             if self._book.counters["status_failures"] == 0:
-                self._log.say("status-failed", "warning", f"cannot write {self._settings.paths.status}: {error}")
+                self._log.say(
+                    "status-failed", "warning", f"cannot write {self._settings.paths.status}: {error.strerror}"
+                )
             self._book.counters["status_failures"] += 1
 
     def _close(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dnsguard.core.actions import AskPublished, Probe
+from dnsguard.core.errors import SettingsError
 from dnsguard.core.events import LookupAnswered, ProbeFailed
 from dnsguard.core.settings import Settings
 from dnsguard.core.vocabulary import Kind, Phase, Verdict
@@ -26,6 +27,7 @@ def source_paths(settings: Settings) -> SourcePaths:
         others=tuple(Path(each) for each in paths.other_sources),
         resolv_conf=Path(paths.resolv_conf),
         published=Path(paths.published),
+        newcomer=_newcomer(settings),
         kept=Path(paths.kept),
     )
 
@@ -36,18 +38,27 @@ def link_paths(settings: Settings) -> LinkPaths:
     return LinkPaths(
         resolv_conf=Path(paths.resolv_conf),
         published=Path(paths.published),
+        newcomer=_newcomer(settings),
         kept=Path(paths.kept),
         kept_facts=Path(paths.kept_facts),
         request=Path(paths.request),
     )
 
 
+def _newcomer(settings: Settings) -> Path:
+    return Path(settings.paths.published).with_name("newcomer.conf")
+
+
 def prober_for(settings: Settings) -> Prober:
-    """Raises DnsguardError: code "bad-question"."""
+    """Raises SettingsError: code "bad-question"."""
+    try:
+        questions = tuple(parse_question(text) for text in settings.health.questions)
+    except SettingsError as error:
+        raise SettingsError(error.code, f"[health] questions: {error.text}") from None
     return Prober(
         settings.dnsmasq.address,
         settings.dnsmasq.port,
-        tuple(parse_question(text) for text in settings.health.questions),
+        questions,
         settings.health.probe_timeout_s,
         settings.health.forward_timeout_s,
         upstream_port=settings.health.upstream_port,

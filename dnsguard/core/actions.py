@@ -23,7 +23,9 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class ReadSources:
-    """Read every source of upstreams. Answered by SourcesRead."""
+    """Read every source of upstreams; `settled` if a new list has had its time. Answered by SourcesRead."""
+
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Publish:
     kind: Kind
     generation: int
     conf: ResolvConf
+
+
+@dataclass(frozen=True, slots=True)
+class KeepNewcomer:
+    """Keep what another program wrote into our file: it is a source, and about to be replaced.
+
+    Not answered: where it cannot be kept nothing can be published either, and Publish says why.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ Action = (
     SetTimer
     | ReadSources
     | Publish
+    | KeepNewcomer
     | FindDnsmasq
     | Reload
     | Probe

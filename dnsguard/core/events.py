@@ -41,9 +41,10 @@ class FilesStirred:
 
 @dataclass(frozen=True, slots=True)
 class SourcesRead:
-    """Answers ReadSources."""
+    """Answers ReadSources, and says after it whether a new list has had its time."""
 
     reading: Reading
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

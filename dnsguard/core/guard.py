@@ -18,7 +18,7 @@ from typing import Any
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
-from dnsguard.core.looks import look, settle, stir, weigh, weigh_aside
+from dnsguard.core.looks import look, pause, settle, stir, weigh, weigh_aside
 from dnsguard.core.moves import (
     Judgement,
     Step,
@@ -270,6 +270,7 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.SettingsChanged: _row(_adopt,         _adopt,         _adopt_warily,  _adopt_warily,  _adopt,         _ignore),
     on.FilesStirred:    _row(stir,           stir,           stir,           stir,           stir,           _ignore),
     on.SourcesRead:     _row(weigh,          weigh,          weigh,          weigh,          weigh_aside,    _ignore),
+    Timer.PAUSE:        _row(pause,          pause,          pause,          pause,          pause,          _ignore),
     Timer.SETTLE:       _row(settle,         settle,         settle,         settle,         settle,         _ignore),
     Timer.LOOK:         _row(look,           look,           look,           look,           look,           _ignore),
     Timer.QUIET:        _row(_forget_rounds, _forget_rounds, _forget_rounds, _forget_rounds, _ignore,        _ignore),

@@ -1,23 +1,33 @@
-"""Judgements about what the files say: what is urgent, what is new, whose file resolv.conf is."""
+"""Judgements about what the files say: what is urgent, what is new, whose file resolv.conf is.
+
+What is urgent (dnsmasq's end is announced, our file was overwritten) is acted on at the first look. What
+is new must be seen again after it had time to settle: a file may be half-written.
+"""
 
 from dataclasses import replace
 
 from dnsguard.core import actions as do
+from dnsguard.core.actions import Action
 from dnsguard.core.events import Event, SourcesRead
 from dnsguard.core.moves import Step, go_direct, hand_over, leads_to, publish, read, resume
 from dnsguard.core.state import State
-from dnsguard.core.upstreams import Upstreams
+from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import Phase, Timer
 
 
 def stir(state: State, event: Event) -> Step:
-    """Something moved: look, or look again when the files have settled."""
-    return (replace(state, stirred=True), ()) if state.settling else read(state)
+    """Something moved: look, or look again after the pause."""
+    return (replace(state, stirred=True), ()) if state.pausing else read(state)
+
+
+def pause(state: State, event: Event) -> Step:
+    """The pause is over: look again if the files moved meanwhile."""
+    return read(state) if state.stirred else (replace(state, pausing=False), ())
 
 
 def settle(state: State, event: Event) -> Step:
-    """The files had time to settle: look again if they moved meanwhile."""
-    return read(state) if state.stirred else (replace(state, settling=False), ())
+    """A new list had time to settle: see whether it is still there."""
+    return read(state, settled=True) if state.candidate else (state, ())
 
 
 def look(state: State, event: Event) -> Step:
@@ -30,15 +40,16 @@ def look(state: State, event: Event) -> Step:
 def weigh(state: State, event: SourcesRead) -> Step:
     """Take in one look at the files: what is new, what is ending, whose resolv.conf is, who is missing."""
     reading = event.reading
-    emptied = reading.offered == () != state.offered
+    # Kept before anything is written over it.
+    actions: tuple[Action, ...] = (do.KeepNewcomer(),) if reading.newcomer else ()
+    leaving = _announces_end(state, reading)
     state = replace(state, offered=reading.offered, registered=reading.registered, complaints=reading.complaints)
-    state, actions = _consider(state, reading.upstreams)
-    if (emptied or reading.registered is False) and state.phase in (Phase.PROVING, Phase.GUARDED):
-        # dnsmasq's end is announced: Debian 12 takes its record away and empties its upstream file
-        # 17-29 ms before it stops dnsmasq (measured); libc would hear last.
+    state, more = _consider(state, event)
+    actions += more
+    if leaving and state.phase in (Phase.PROVING, Phase.GUARDED):
         state, more = go_direct(state)
         actions += more
-    state, more = _defend(state, reading.attached)
+    state, more = _defend(state, reading)
     actions += more
     state, more = hand_over(state)
     actions += more
@@ -51,14 +62,25 @@ def weigh_aside(state: State, event: SourcesRead) -> Step:
     return weigh(state, event)
 
 
-def _consider(state: State, found: Upstreams | None) -> Step:
-    """Accept a list that was read twice alike; an empty look never replaces a good list."""
+def _announces_end(state: State, reading: Reading) -> bool:
+    """Whether dnsmasq is about to stop, or to lose its upstreams; libc would hear last.
+
+    Debian 12 takes its record away and empties its file 17-29 ms before it stops dnsmasq (measured).
+    A file that names others because the list is a new one takes nothing away: that is for _consider.
+    """
+    emptied = reading.offered == () != state.offered
+    deprived = state.is_offered and not replace(state, offered=reading.offered).is_offered
+    return reading.registered is False or emptied or (deprived and reading.upstreams == state.upstreams)
+
+
+def _consider(state: State, event: SourcesRead) -> Step:
+    """Accept a list that is still there after its time; an empty look never replaces a good list."""
+    found = event.reading.upstreams
     if found is None or found == state.upstreams:
         return replace(state, candidate=None), ()
-    if found == state.candidate:
-        return _accept(replace(state, candidate=None), found)
-    timer = () if state.settling else (do.SetTimer(Timer.SETTLE, state.policy.settle_s),)
-    return replace(state, candidate=found, settling=True, stirred=True), timer
+    if found != state.candidate:
+        return replace(state, candidate=found), (do.SetTimer(Timer.SETTLE, state.policy.settle_s),)
+    return _accept(replace(state, candidate=None), found) if event.settled else (state, ())
 
 
 def _accept(state: State, found: Upstreams) -> Step:
@@ -75,17 +97,29 @@ def _accept(state: State, found: Upstreams) -> Step:
     return publish(state) if state.phase is Phase.YIELDED else go_direct(state)
 
 
-def _defend(state: State, attached: bool) -> Step:
-    """Ask for our link back; after too many rounds without peace, stand back."""
-    lost = state.attached is True and not attached
-    state = replace(state, attached=attached, rounds=state.rounds + lost)
-    if attached:
-        if state.phase is Phase.YIELDED:
-            return resume(state)
-        return state, (do.SetTimer(Timer.QUIET, state.policy.quiet_s),) if state.rounds else ()
+def _defend(state: State, reading: Reading) -> Step:
+    """Write our file again, and ask for our link back; after too many rounds without peace, stand back."""
+    # A file that was spoilt and is being written anyway needs no second writing.
+    spoilt = reading.spoilt_by is not None and state.published is not None
+    if spoilt:
+        state = replace(state, published=None)
     if state.phase is Phase.YIELDED:
-        return state, ()
-    if state.rounds < state.policy.trample_limit:
-        return state, (do.AskAttach(),)
-    state, actions = publish(replace(state, phase=Phase.YIELDED, passes=0, failures=0, forward_due=False))
+        state = replace(state, attached=reading.attached)
+        return resume(state) if reading.attached and reading.spoilt_by is None else (state, ())
+    had_link = state.attached is True
+    lost = spoilt or (had_link and not reading.attached)
+    state = replace(state, attached=reading.attached, rounds=state.rounds + lost)
+    if lost and state.rounds >= state.policy.trample_limit:
+        return _stand_back(state, reading)
+    state, actions = publish(state) if spoilt else (state, ())
+    if not reading.attached:
+        return state, (*actions, do.AskAttach())
+    peace_begins = state.rounds and (spoilt or not had_link)
+    return state, (*actions, do.SetTimer(Timer.QUIET, state.policy.quiet_s)) if peace_begins else actions
+
+
+def _stand_back(state: State, reading: Reading) -> Step:
+    """Leave resolv.conf to the other program; our own file, if it is not the battlefield, names the upstreams."""
+    state = replace(state, phase=Phase.YIELDED, passes=0, failures=0, forward_due=False)
+    state, actions = publish(state) if reading.spoilt_by is None else (state, ())
     return state, (*actions, do.SetTimer(Timer.YIELD, state.policy.yield_s))

@@ -26,10 +26,10 @@ def leads_to(*phases: Phase) -> Callable[[Judgement], Judgement]:
     return declare
 
 
-def read(state: State) -> Step:
-    """Read the files now, and not again before they have settled: a storm costs one look a period."""
-    state = replace(state, settling=True, stirred=False)
-    return state, (do.ReadSources(), do.SetTimer(Timer.SETTLE, state.policy.settle_s))
+def read(state: State, *, settled: bool = False) -> Step:
+    """Read the files now, and not again before a pause: a storm costs one look a pause."""
+    state = replace(state, pausing=True, stirred=False)
+    return state, (do.ReadSources(settled), do.SetTimer(Timer.PAUSE, state.policy.pause_s))
 
 
 def publish(state: State) -> Step:

@@ -14,7 +14,7 @@ def note_published(state: State, event: on.Published) -> Step:
     """libc reads the file now: ask it, and only now disturb dnsmasq."""
     if (event.kind, event.generation) != (state.wanted, state.generation):
         return state, ()
-    state = replace(state, published=(event.kind, event.generation))
+    state = replace(state, published=(event.kind, event.generation), refused="")
     settled = state.ready and (state.standby or event.kind is Kind.GUARDED)
     asked = () if settled else ask_published(state)
     # Only now may dnsmasq be disturbed: the host has its upstreams.
@@ -24,7 +24,7 @@ def note_published(state: State, event: on.Published) -> Step:
 
 def retry_publish(state: State, event: on.PublishFailed) -> Step:
     """The file could not be written: the old one is still there, whole; try again."""
-    return state, (do.SetTimer(Timer.PUBLISH, state.policy.publish_retry_s),)
+    return replace(state, refused=event.reason), (do.SetTimer(Timer.PUBLISH, state.policy.publish_retry_s),)
 
 
 def publish_again(state: State, event: Event) -> Step:

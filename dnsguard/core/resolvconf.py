@@ -8,6 +8,8 @@ one wins; `#` or `;` at the start of a line is a comment; what is not understood
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+MARK = "Written by dnsguard"
+"""How the comment above our own files begins."""
 MAX_NAMESERVERS = 3
 """libc asks no more than this many servers. Source: MAXNS in <resolv.h>."""
 
@@ -75,6 +77,11 @@ def render(conf: ResolvConf, header: tuple[str, ...] = ()) -> str:
         lines.append("options " + " ".join(conf.options))
     lines += conf.rest
     return "".join(f"{line}\n" for line in lines)
+
+
+def is_marked(text: str) -> bool:
+    """Whether a file was ours, though it may have been changed since."""
+    return text.startswith(f"# {MARK}")
 
 
 def canonical(address: str) -> str | None:

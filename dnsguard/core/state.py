@@ -15,9 +15,9 @@ class State:
     Attributes:
         generation: number of the accepted list; 0 while there is none.
         upstreams: the accepted list; None only while `starting`, or before one was ever known.
-        candidate: a list that was read once and must be read again before it is accepted.
+        candidate: a list that was read, and is accepted if it is still there when SETTLE fires.
         offered, registered, attached, complaints: of the last Reading; attached None before the first.
-        settling: the SETTLE timer runs; `stirred`: read again when it fires.
+        pausing: the PAUSE timer runs; `stirred`: read again when it fires.
         pid: the process that is dnsmasq; None while there is none.
         missing: why there is none, in words.
         probing: a probe for this generation and process is under way.
@@ -26,7 +26,8 @@ class State:
         held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
         reloaded: the generation for which SIGHUP was last sent to this process.
         reloads: how many SIGHUPs this generation has cost.
-        published: kind and generation of the file that libc reads; None before the first.
+        published: kind and generation of the file that libc reads; None if that is not known.
+        refused: why the file could not be written when that was last tried; empty if it could.
         standby: the published upstream that answered first in this generation.
         ready: dependents were let go.
         rounds: times that resolv.conf was overwritten without peace between.
@@ -41,7 +42,7 @@ class State:
     registered: bool | None = None
     attached: bool | None = None
     complaints: tuple[str, ...] = ()
-    settling: bool = False
+    pausing: bool = False
     stirred: bool = False
     pid: int | None = None
     missing: str = ""
@@ -53,6 +54,7 @@ class State:
     reloaded: int = 0
     reloads: int = 0
     published: tuple[Kind, int] | None = None
+    refused: str = ""
     standby: str | None = None
     ready: bool = False
     rounds: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dnsguard.core import resolvconf
 from dnsguard.core.records import in_order
-from dnsguard.core.resolvconf import ResolvConf
+from dnsguard.core.resolvconf import ResolvConf, is_marked
 
 DNSMASQ_RECORD = "lo.dnsmasq"
 """What Debian's dnsmasq registers itself as. Source: /usr/share/dnsmasq/init-system-common."""
@@ -37,6 +37,8 @@ class Sources:
         upstream_file: the file that dnsmasq is given.
         others: NetworkManager's and systemd-resolved's lists, in the order they are believed.
         etc: what /etc/resolv.conf says, followed if it is a link; text None while it is ours.
+        published: what the file says that we write.
+        newcomer: what another program wrote into that file last.
         kept: what /etc/resolv.conf said before `attach`, if it was a plain file.
         attached: whether /etc/resolv.conf is our link.
     """
@@ -49,6 +51,8 @@ class Sources:
     upstream_file: Source
     others: tuple[Source, ...]
     etc: Source
+    published: Source
+    newcomer: Source
     kept: Source
     attached: bool
 
@@ -81,6 +85,9 @@ class Reading:
         registered: whether dnsmasq's record `lo.dnsmasq` is there; None without resolvconf.
         attached: whether /etc/resolv.conf is our link.
         trampled_by: what stands in /etc/resolv.conf while it is not ours, bounded, for the log.
+        spoilt_by: what stands in the file that we write while that is not what we wrote, bounded,
+            for the log; None while it is.
+        newcomer: whether that is a whole file of another program, and names a usable server.
         complaints: what could not be read or understood, each with its source.
     """
 
@@ -89,6 +96,8 @@ class Reading:
     registered: bool | None = None
     attached: bool = True
     trampled_by: str = ""
+    spoilt_by: str | None = None
+    newcomer: bool = False
     complaints: tuple[str, ...] = ()
 
 
@@ -96,20 +105,25 @@ class Reading:
 SHOWN_CHARACTERS = 500
 
 
-def choose(sources: Sources, is_own: Callable[[str], bool]) -> Reading:
+def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None = None) -> Reading:
     """Find the first source that names a usable server.
 
     `is_own` says whether an address is one of this host's: such a server, like a loopback one,
     is a forwarder that would ask itself, never an upstream. A damaged source is complained of
-    and passed over; it never stops the look.
+    and passed over; it never stops the look. `written` is what was last published; None if that
+    was in another life: then a file that bears our mark is taken for ours.
     """
 
     def usable(nameservers: Sequence[str]) -> tuple[str, ...]:
         return tuple(each for each in nameservers if not resolvconf.is_loopback(each) and not is_own(each))
 
     offered = _parsed(sources.upstream_file)
+    spoilt_by = _spoilt_by(sources.published, written)
+    # DHCP clients that know no resolvconf write through our link; a line added to our file is no new one.
+    stranger = Source(sources.published.name, None if is_marked(spoilt_by or "") else spoilt_by)
+    newcomer = _from_file(stranger, usable)
     upstreams = _from_records(sources, usable)
-    for source in (sources.upstream_file, *sources.others, sources.etc, sources.kept):
+    for source in (sources.upstream_file, *sources.others, sources.etc, stranger, sources.newcomer, sources.kept):
         upstreams = upstreams or _from_file(source, usable)
     return Reading(
         upstreams=upstreams,
@@ -117,8 +131,18 @@ def choose(sources: Sources, is_own: Callable[[str], bool]) -> Reading:
         registered=_registered(sources.records),
         attached=sources.attached,
         trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
+        spoilt_by=None if spoilt_by is None else spoilt_by[:SHOWN_CHARACTERS],
+        newcomer=newcomer is not None,
         complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
     )
+
+
+def _spoilt_by(published: Source, written: str | None) -> str | None:
+    """What stands there instead of what was written: "" if nothing can be read, None if all is well."""
+    text = published.text or ""
+    if written is None:
+        return None if resolvconf.is_marked(text) or not text else text
+    return None if text == written else text
 
 
 def first_file(sources: Sources, is_own: Callable[[str], bool]) -> ResolvConf:
@@ -185,7 +209,15 @@ def _parsed(source: Source) -> ResolvConf:
 
 
 def _complaints(sources: Sources) -> Iterable[str]:
-    texts = (sources.head, sources.base, sources.tail, sources.upstream_file, *sources.others, sources.kept)
+    texts = (
+        sources.head,
+        sources.base,
+        sources.tail,
+        sources.upstream_file,
+        *sources.others,
+        sources.newcomer,
+        sources.kept,
+    )
     for source in (*(sources.records or ()), *texts, sources.etc, sources.interface_order):
         if source.trouble:
             yield f"{source.name}: {source.trouble}"

@@ -23,8 +23,10 @@ class Phase(Enum):
 class Timer(Enum):
     """Everything the core can wait for; setting a timer again replaces it."""
 
+    PAUSE = "pause"
+    """The files may be read again: do so if they stirred meanwhile."""
     SETTLE = "settle"
-    """The files have had time to settle: read them again if they stirred meanwhile."""
+    """A new list has had time to settle: see whether it is still there."""
     LOOK = "look"
     """Look at the files although nothing was heard, in case inotify lost something."""
     FIND = "find"

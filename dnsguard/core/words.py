@@ -6,6 +6,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
+from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase
 
@@ -35,7 +36,7 @@ def header(kind: Kind, generation: int) -> tuple[str, ...]:
         Kind.GUARDED: "dnsmasq has proved itself; a server after it is the standby for when it hangs.",
     }[kind]
     return (
-        f"Written by dnsguard ({kind.value}, generation {generation}); changes made here will be lost.",
+        f"{MARK} ({kind.value}, generation {generation}); changes made here will be lost.",
         what,
         "Ask `dnsguard status` why; switch dnsguard off with `dnsguard detach`.",
     )
@@ -49,10 +50,10 @@ def status_line(state: State) -> str:
     if state.upstreams is None:
         return f"{phase}: no upstream is known yet"
     servers = ", ".join(file_of(state).nameservers)
-    if not state.is_published:
-        return f"{phase}: cannot yet publish {servers}"
     if state.phase is Phase.YIELDED:
         return f"{phase}: another program owns resolv.conf; standing back from {servers}"
+    if not state.is_published:
+        return f"{phase}: cannot yet publish {servers}"
     why = f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
     return f"{phase}: libc asks {servers}{why}"
 
@@ -87,7 +88,8 @@ def _moved(before: State, event: Event, after: State) -> Said:
             level = "warning" if before.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-died", level, f"dnsmasq (PID {pid}) has ended; libc asks {servers} now")
         case _, on.SourcesRead(reading):
-            sign = "dnsmasq has deregistered" if reading.registered is False else "dnsmasq's own list was emptied"
+            robbed = "was emptied" if reading.offered == () else "no longer names its upstreams"
+            sign = "dnsmasq has deregistered" if reading.registered is False else f"dnsmasq's own list {robbed}"
             return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
         case _, on.ProbeFailed(verdict=verdict, detail=detail):
             level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
@@ -101,7 +103,7 @@ def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ..
             return Said("started", "info", "looking for upstreams and for dnsmasq")
         case on.SourcesRead():
             return _looked(before, event, after)
-        case on.PublishFailed(reason=reason):
+        case on.PublishFailed(reason=reason) if reason != before.refused:
             return Said("publish-failed", "error", f"libc still reads the old file: {reason}")
         case on.AttachNotAsked(reason=reason):
             return Said("attach-not-asked", "error", f"cannot ask for resolv.conf back: {reason}")
@@ -121,6 +123,9 @@ def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ..
 
 def _looked(before: State, event: on.SourcesRead, after: State) -> Said:
     """A look at the files that moved nothing; still, an operator may have to mend something."""
+    if event.reading.spoilt_by is not None and before.published and before.phase is not Phase.YIELDED:
+        text = f"another program wrote into our resolv.conf; it is put right. It said: {event.reading.spoilt_by!a}"
+        return _with_damage(before, after, Said("trampled", "warning", text))
     if before.attached is not False and after.attached is False:
         text = f"resolv.conf is not ours; asking for it back. It says: {event.reading.trampled_by!a}"
         return _with_damage(before, after, Said("trampled", "warning", text))

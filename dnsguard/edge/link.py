@@ -30,7 +30,6 @@ ReplaceFile = Callable[..., bool]
 
 MAX_BYTES = 2**20
 """A file longer than this is no resolv.conf, whatever its name."""
-
 # Never through a link that somebody else turned, and never waiting.
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -44,6 +43,7 @@ class LinkPaths:
     kept: Path = Path("/var/lib/dnsguard/resolv.conf.kept")
     kept_facts: Path = Path("/var/lib/dnsguard/kept.json")
     request: Path = Path("/run/dnsguard/attach-wanted")
+    newcomer: Path = Path("/run/dnsguard/newcomer.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ def ask(paths: LinkPaths) -> AttachAsked | AttachNotAsked:
     """Ask root's helper to attach again: leave the request where its .path unit sees it."""
     try:
         os.close(os.open(paths.request, os.O_WRONLY | os.O_CREAT | _CAREFULLY, 0o644))
+        return AttachAsked()
     except OSError as error:
         return AttachNotAsked(f"{paths.request}: {error.strerror}")
-    return AttachAsked()
 
 
 def _publish_first(paths: LinkPaths, first: str, replace_file: ReplaceFile) -> None:
@@ -141,18 +141,19 @@ def _publish_first(paths: LinkPaths, first: str, replace_file: ReplaceFile) -> N
 
 def _keep(paths: LinkPaths, thing: _Thing, replace_file: ReplaceFile) -> None:
     if _is_stand_in(paths):
-        # What an earlier detach left is no news; what it stands in for is kept already.
-        return
+        return  # What an earlier detach left is no news; what it stands in for is kept already.
     for path in (paths.kept, paths.kept_facts):
         _make_directory(path.parent)
     if thing.kind == "file":
         # The daemon must be able to read it, whatever mode it had: it is a source.
         replace_file(paths.kept, thing.data, durable=True)
     _keep_facts(paths, thing, replace_file)
-    if thing.kind != "file" and _nameservers(_says(paths, thing)):
-        # The newcomer has servers to offer. One that has none, as resolvconf's link while it is
-        # being installed, does not make us forget what the plain file before it said.
-        paths.kept.unlink(missing_ok=True)
+    if _nameservers(_says(paths, thing)):
+        # It has servers to offer, newer ones. What has none, as resolvconf's link while it is being
+        # installed, does not make us forget what was written before it.
+        paths.newcomer.unlink(missing_ok=True)
+        if thing.kind != "file":
+            paths.kept.unlink(missing_ok=True)
 
 
 def _keep_facts(paths: LinkPaths, thing: _Thing, replace_file: ReplaceFile) -> None:
@@ -188,8 +189,7 @@ def _leave(paths: LinkPaths, upstreams: bytes, kept: _Thing | None, replace_file
 
 def _real_upstreams(upstreams_text: str, published: bytes) -> bytes:
     """What the caller knows, else what is published without its loopback servers, else nothing."""
-    lines = published.splitlines(keepends=True)
-    left = b"".join(line for line in lines if not any(map(is_loopback, _nameservers(line))))
+    left = b"".join(line for line in published.splitlines(True) if not any(map(is_loopback, _nameservers(line))))
     asked = upstreams_text.encode("utf-8", "surrogateescape")
     return next(filter(_nameservers, (asked, left)), b"")
 
@@ -234,8 +234,8 @@ def _look(path: Path) -> _Thing:
     if target:
         return _Thing("link", target)
     if data is None:
-        what = f"neither a link nor a readable file of at most {MAX_BYTES} bytes"
-        raise LinkError("resolv-conf-not-a-file", f"{path} is {what}; move it away, then attach again")
+        what = f"{path} is neither a link nor a readable file of at most {MAX_BYTES} bytes"
+        raise LinkError("resolv-conf-not-a-file", f"{what}; move it away, then attach again")
     return _Thing("file", "", stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, data=data)
 
 

@@ -22,6 +22,9 @@ from pathlib import Path
 from dnsguard.core.actions import Publish
 from dnsguard.core.events import Published, PublishFailed
 
+MAX_KEPT_BYTES = 65536
+"""No resolv.conf is longer; the largest seen in the field is below 2 KiB."""
+
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEXT = {
@@ -48,6 +51,16 @@ def publish(path: Path, asked: Publish, text: str) -> Published | PublishFailed:
     except OSError as error:
         return PublishFailed(asked.kind, asked.generation, _in_words(path, error))
     return Published(asked.kind, asked.generation)
+
+
+def keep_aside(path: Path, aside: Path) -> None:
+    """Copy a regular file of up to MAX_KEPT_BYTES to `aside`, atomically; in vain if that cannot be done."""
+    with suppress(OSError), open(os.open(path, _READ), "rb") as file:
+        if (
+            stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            and len(data := file.read(MAX_KEPT_BYTES + 1)) <= MAX_KEPT_BYTES
+        ):
+            replace_file(aside, data)
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o644, durable: bool = False, link_to: str = "") -> bool:

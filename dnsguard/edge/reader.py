@@ -20,6 +20,8 @@ from dnsguard.core.upstreams import Source, Sources
 
 # glibc would read more, but nobody writes more: the largest file seen in the field is below 2 KiB.
 MAX_BYTES = 65536
+# What is published is put together from several files.
+MAX_PUBLISHED_BYTES = 2**20
 # A host with 1000 interfaces, each with a lease, is still a host; more is a mistake or malice.
 MAX_RECORDS = 1000
 
@@ -53,7 +55,9 @@ class SourcePaths:
     resolv_conf: Path = Path("/etc/resolv.conf")
     """What libc reads."""
     published: Path = Path("/run/dnsguard/resolv.conf")
-    """Where resolv_conf leads while it is ours; never a source."""
+    """Where resolv_conf leads while it is ours; a source only if another program wrote into it."""
+    newcomer: Path = Path("/run/dnsguard/newcomer.conf")
+    """What another program wrote into `published` last."""
     kept: Path = Path("/var/lib/dnsguard/resolv.conf.kept")
     """What resolv_conf said before `attach`, if it was a plain file."""
 
@@ -69,6 +73,8 @@ def watched(paths: SourcePaths) -> tuple[Path, ...]:
         paths.upstream_file,
         *paths.others,
         paths.resolv_conf,
+        paths.published,
+        paths.newcomer,
         paths.kept,
     )
 
@@ -86,6 +92,8 @@ def read_sources(paths: SourcePaths) -> Sources:
         upstream_file=_read(paths.upstream_file),
         others=tuple(_read(path) for path in paths.others),
         etc=etc,
+        published=_read(paths.published, limit=MAX_PUBLISHED_BYTES),
+        newcomer=_read(paths.newcomer),
         kept=_read(paths.kept),
         attached=attached,
     )
@@ -121,32 +129,32 @@ def _record(directory: Path, name: bytes) -> Source | None:
     return source if source.text or source.trouble not in ("", _NOT_REGULAR) else None
 
 
-def _read(path: Path, name: str = "") -> Source:
+def _read(path: Path, name: str = "", limit: int = MAX_BYTES) -> Source:
     """The file's text, or what is wrong with it; neither if there is no such file."""
     name = name or _shown(path)
     try:
-        content = _content(path)
+        content = _content(path, limit)
     except FileNotFoundError:
         return Source(name)
     except OSError as error:
         return Source(name, trouble=_reason(error))
     if content is None:
         return Source(name, trouble=_NOT_REGULAR)
-    if len(content) > MAX_BYTES:
-        return Source(name, trouble=f"it is larger than {MAX_BYTES} bytes")
+    if len(content) > limit:
+        return Source(name, trouble=f"it is larger than {limit} bytes")
     if b"\0" in content:
         return Source(name, trouble="it is binary: there are NUL bytes in it")
     return Source(name, content.decode("utf-8", "replace"))
 
 
-def _content(path: Path) -> bytes | None:
-    """What a regular file holds, one byte more than allowed at most; None if it is something else."""
+def _content(path: Path, limit: int) -> bytes | None:
+    """What a regular file holds, one byte more than the limit at most; None if it is something else."""
     descriptor = os.open(path, _AT_ONCE)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(limit + 1)
     finally:
         os.close(descriptor)
 

@@ -46,7 +46,7 @@ class World(NamedTuple):
     """What is true outside of the guard.
 
     Attributes:
-        file: what libc reads; None while nothing was published.
+        file: what libc reads; None while nothing was published, or another program has spoilt it.
         refused: the last write was refused, and the guard knows or is about to learn it.
         answered: the file that libc reads has answered.
         deaths: how many dnsmasq processes have died; the next one may be found at any time.
@@ -85,9 +85,9 @@ def key(node: Node) -> tuple[object, ...]:
 
 
 BOTH = tuple(address for each in LISTS for address in each.nameservers)
-AT_ANY_TIME = frozenset(Timer) - {Timer.PROBE, Timer.PUBLISH, Timer.SETTLE, Timer.LOOK}
+AT_ANY_TIME = frozenset(Timer) - {Timer.PROBE, Timer.PUBLISH, Timer.PAUSE, Timer.SETTLE, Timer.LOOK}
 """Timers that this world fires whether they were set or not: earlier and later than any clock would."""
-LOOKS = frozenset({Timer.SETTLE, Timer.LOOK})
+LOOKS = frozenset({Timer.PAUSE, Timer.SETTLE, Timer.LOOK})
 """Timers that only lead to a look at the files, which this world brings at any time."""
 
 
@@ -96,25 +96,34 @@ def looks(state: State) -> tuple[on.SourcesRead, ...]:
     found = LISTS if state.generation < GENERATIONS else (state.upstreams,)
     # A host without resolvconf stays one, and the other way round; the first look settles it.
     first, plain = state.attached is None, state.offered is None
-    return (looks_without(found) if plain else ()) + (looks_with(found, state.upstreams) if first or not plain else ())
+    readings = looks_without(found) if plain else ()
+    readings += looks_with(found, state.upstreams) if first or not plain else ()
+    if state.published:
+        # Another program has written into our file, or removed it.
+        readings += (replace(readings[-1], attached=True, spoilt_by=""),)
+    return tuple(
+        on.SourcesRead(reading, settled) for settled in SETTLED[: 1 + bool(state.candidate)] for reading in readings
+    )
+
+
+SETTLED = (False, True)
 
 
 @cache
-def looks_without(lists: tuple[Upstreams | None, ...]) -> tuple[on.SourcesRead, ...]:
+def looks_without(lists: tuple[Upstreams | None, ...]) -> tuple[Reading, ...]:
     """On a host without resolvconf, whose dnsmasq is given no file."""
-    return tuple(on.SourcesRead(Reading(found, None, None, attached=True)) for found in lists)
+    return tuple(Reading(found, None, None, attached=True) for found in lists)
 
 
 @cache
-def looks_with(lists: tuple[Upstreams | None, ...], known: Upstreams | None) -> tuple[on.SourcesRead, ...]:
+def looks_with(lists: tuple[Upstreams | None, ...], known: Upstreams | None) -> tuple[Reading, ...]:
     """On a host with resolvconf: dnsmasq registered or not, its file full or empty, our link there or not."""
-    every = (
+    return (
         *(Reading(found, offered, True, attached=True) for found in lists for offered in ((), BOTH)),
         *(Reading(found, offered, False, attached=True) for found in lists for offered in ((), BOTH)),
         Reading(None, (), True, attached=True),
         Reading(known, BOTH, True, attached=False),
     )
-    return tuple(map(on.SourcesRead, every))
 
 
 TIMERS = {timer: on.TimerFired(timer) for timer in Timer}
@@ -130,7 +139,8 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         for answer in answers(asked):
             yield answer, waiting
     for look in looks(state):
-        yield look, world
+        spoilt = look.reading.spoilt_by is not None
+        yield look, world._replace(file=None, answered=False) if spoilt else world
     yield on.StopAsked(), world
     if state.pid is not None and world.deaths < len(PROCESSES) - 1:
         yield on.DnsmasqGone(state.pid), world._replace(deaths=world.deaths + 1)
@@ -298,7 +308,9 @@ def check_rest(state: State, world: World) -> None:
     needless = state.phase in (Phase.STARTING, Phase.YIELDED)
     promised(needless or state.upstreams is not None, "no other phase without servers")
     retried = world.refused and Timer.PUBLISH in world.timers
-    if world.refused:
+    if state.phase is Phase.YIELDED and world.file is None:
+        pass  # Another program has our file; to write it would be the next blow.
+    elif world.refused:
         promised(retried or state.is_published, "a refused file is tried again")
     elif state.upstreams is not None:
         promised(world.file == (state.wanted, state.generation), "libc reads what the phase calls for")
@@ -334,7 +346,7 @@ def kindly(node: Node) -> tuple[Event, World]:
     for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
         if timer in world.timers or waiting.get(timer):
             return TIMERS[timer], world._replace(timers=world.timers - {timer})
-    return on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True)), world
+    return on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True), settled=True), world
 
 
 @dataclass
@@ -398,8 +410,8 @@ class Walk:
         spent = frozenset(asked for asked in world.under_way if is_spent(state, asked))
         idle = idle_timers(state)
         self._check_idle(state, spent, idle)
-        if state.settling:
-            state = replace(state, settling=False, stirred=False)
+        if state.pausing:
+            state = replace(state, pausing=False, stirred=False)
         return state, world._replace(timers=world.timers - idle, under_way=world.under_way - spent)
 
     def _check_idle(self, state: State, spent: frozenset[do.Probe | do.AskPublished], idle: frozenset[Timer]) -> None:

@@ -22,12 +22,14 @@ def upstreams(*nameservers: str) -> Upstreams:
     return Upstreams(nameservers, nameservers, source="resolvconf: eth0.inet")
 
 
-def look(*nameservers: str, offered: tuple[str, ...] | None = (), **more: object) -> on.SourcesRead:
+def look(
+    *nameservers: str, offered: tuple[str, ...] | None = (), settled: bool = False, **more: object
+) -> on.SourcesRead:
     """A look that found these upstreams; offered to dnsmasq too, unless said otherwise."""
     found = upstreams(*nameservers) if nameservers else None
     given = nameservers if offered == () and nameservers else offered
     reading = Reading(found, given, True)
-    return on.SourcesRead(replace(reading, **more))  # type: ignore[arg-type]
+    return on.SourcesRead(replace(reading, **more), settled)  # type: ignore[arg-type]
 
 
 def direct(**more: object) -> State:

@@ -324,8 +324,8 @@ def test_another_address_has_proved_nothing() -> None:
 
 def test_a_new_list_is_published_before_dnsmasq_is_told() -> None:
     """The old servers may be dead already: the host first, then dnsmasq."""
-    once, _ = decide(guarded(settling=True), look(NEW))
-    state, actions = decide(once, look(NEW))
+    once, _ = decide(guarded(), look(NEW))
+    state, actions = decide(once, look(NEW, settled=True))
     after, told = decide(state, on.Published(Kind.DIRECT, 2))
 
     assert (Phase.DIRECT, 2) == (state.phase, state.generation)

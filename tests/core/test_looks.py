@@ -12,16 +12,16 @@ from dnsguard.core.vocabulary import Kind, Phase, Timer
 from tests.core.story import NEW, OLD, PID, POLICY, direct, guarded, kinds, look, proving, upstreams
 
 
-def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_period() -> None:
-    """10 000 hints while the files settle are one."""
+def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_pause() -> None:
+    """10 000 hints during a pause are one."""
     state, first = decide(direct(), on.FilesStirred())
     for _ in range(10_000):
         state, more = decide(state, on.FilesStirred())
         assert () == more
-    state, again = decide(state, on.TimerFired(Timer.SETTLE))
+    state, again = decide(state, on.TimerFired(Timer.PAUSE))
 
     assert [do.ReadSources] == kinds(first) == kinds(again)
-    assert (replace(state, settling=False), ()) == decide(state, on.TimerFired(Timer.SETTLE))
+    assert (replace(state, pausing=False), ()) == decide(state, on.TimerFired(Timer.PAUSE))
 
 
 def test_silence_is_looked_into_as_well() -> None:
@@ -32,24 +32,26 @@ def test_silence_is_looked_into_as_well() -> None:
     assert do.SetTimer(Timer.LOOK, POLICY.look_s) in actions
 
 
-def test_a_new_list_must_be_read_twice() -> None:
+def test_a_new_list_must_still_be_there_after_its_time() -> None:
     """A file written in place is half a file for a moment."""
-    once, first = decide(guarded(settling=True), look(OLD, NEW))
-    half, _ = decide(once, look(NEW))
-    state, _ = decide(half, look(NEW))
+    half, first = decide(guarded(), look(OLD, NEW))
+    whole, second = decide(half, look(NEW, settled=True))
+    seen, nothing = decide(whole, look(NEW))
+    state, _ = decide(seen, look(NEW, settled=True))
 
-    assert Phase.GUARDED is once.phase
-    assert once.stirred
-    assert [] == kinds(first)
+    assert [do.SetTimer(Timer.SETTLE, POLICY.settle_s)] == list(first) == list(second)
+    assert (whole, ()) == (seen, nothing)
+    assert (Phase.GUARDED, upstreams(OLD)) == (seen.phase, seen.upstreams)
     assert upstreams(NEW) == state.upstreams
 
 
-def test_a_candidate_found_while_nothing_settles_is_read_again() -> None:
-    """The second look needs a timer."""
-    state, actions = decide(direct(), look(NEW))
+def test_when_its_time_is_over_it_is_looked_for() -> None:
+    """If it has gone meanwhile there is nothing to look for."""
+    state, actions = decide(direct(candidate=upstreams(NEW)), on.TimerFired(Timer.SETTLE))
 
-    assert state.settling
-    assert do.SetTimer(Timer.SETTLE, POLICY.settle_s) in actions
+    assert do.ReadSources(settled=True) in actions
+    assert state.pausing
+    assert (direct(), ()) == decide(direct(), on.TimerFired(Timer.SETTLE))
 
 
 def test_an_empty_look_never_replaces_a_good_list() -> None:
@@ -63,8 +65,8 @@ def test_an_empty_look_never_replaces_a_good_list() -> None:
 
 def test_the_first_list_is_published_and_dnsmasq_is_asked_not_told() -> None:
     """A restart of the guard must not empty dnsmasq's cache."""
-    found = State(policy=POLICY, pid=PID, settling=True, candidate=upstreams(OLD))
-    state, actions = decide(found, look(OLD))
+    found = State(policy=POLICY, pid=PID, candidate=upstreams(OLD))
+    state, actions = decide(found, look(OLD, settled=True))
     _, after = decide(state, on.Published(Kind.DIRECT, 1))
 
     assert (Phase.DIRECT, 1) == (state.phase, state.generation)
@@ -89,6 +91,21 @@ def test_the_upstream_file_being_emptied_means_direct_at_once() -> None:
     assert [do.Publish] == kinds(actions)
 
 
+def test_a_file_that_no_longer_names_the_upstreams_means_direct_at_once() -> None:
+    """What dnsmasq is given is about to be what dnsmasq holds."""
+    after, actions = decide(guarded(), look(OLD, offered=(NEW,)))
+
+    assert Phase.DIRECT is after.phase
+    assert [do.Publish] == kinds(actions)
+    # What is unreadable names nothing.
+    assert Phase.DIRECT is decide(guarded(), look(OLD, offered=None))[0].phase
+
+
+def test_a_file_that_names_a_new_list_waits_with_the_list() -> None:
+    """The old servers may be dead already: libc must not be sent to them while dnsmasq has the new ones."""
+    assert Phase.GUARDED is decide(guarded(), look(NEW))[0].phase
+
+
 def test_a_file_that_was_empty_all_along_announces_nothing() -> None:
     """Some dnsmasq have their servers from elsewhere."""
     found = on.SourcesRead(replace(look(OLD).reading, offered=()))
@@ -100,7 +117,7 @@ def test_other_search_domains_are_published_without_disturbing_dnsmasq() -> None
     """dnsmasq has no part in them."""
     found = replace(upstreams(OLD), search=("example.net",))
     state = guarded(candidate=found)
-    after, actions = decide(state, on.SourcesRead(replace(look(OLD).reading, upstreams=found)))
+    after, actions = decide(state, look(OLD, upstreams=found, settled=True))
 
     assert (Phase.GUARDED, 1) == (after.phase, after.generation)
     assert [do.Publish] == kinds(actions)
@@ -170,7 +187,7 @@ def test_who_yielded_stays_away_until_the_link_is_back() -> None:
 def test_a_new_list_while_yielded_is_published_for_later() -> None:
     """The file is right when the link comes back."""
     yielded = direct(phase=Phase.YIELDED, attached=False, candidate=upstreams(NEW))
-    state, actions = decide(yielded, look(NEW, attached=False))
+    state, actions = decide(yielded, look(NEW, attached=False, settled=True))
 
     assert (Phase.YIELDED, 2) == (state.phase, state.generation)
     assert [do.Publish] == kinds(actions)
@@ -181,3 +198,51 @@ def test_yielding_before_anything_is_known_comes_back_to_the_start() -> None:
     yielded = State(policy=POLICY, phase=Phase.YIELDED, attached=False, pid=PID)
 
     assert Phase.STARTING is decide(yielded, look())[0].phase
+
+
+# --- our own file, written through the link ------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [direct(), guarded()])
+def test_a_spoilt_file_is_put_right_at_once(state: State) -> None:
+    """`echo >/etc/resolv.conf` follows our link; nothing else has changed."""
+    after, actions = decide(state, look(OLD, spoilt_by="nameserver 127.0.0.1"))
+
+    assert state.phase is after.phase
+    assert 1 == after.rounds
+    assert [do.Publish] == kinds(actions)
+    assert do.SetTimer(Timer.QUIET, POLICY.quiet_s) in actions
+
+
+def test_a_newcomer_is_kept_before_it_is_written_over() -> None:
+    """A DHCP client without hooks says nowhere else what it was told."""
+    _, actions = decide(direct(), look(OLD, spoilt_by="nameserver 192.0.2.54", newcomer=True))
+
+    assert [do.KeepNewcomer, do.Publish] == kinds(actions)
+
+
+def test_a_file_that_is_being_written_anyway_is_written_once() -> None:
+    """It is no round either: who wrote there may have been told of the same change."""
+    state, actions = decide(guarded(), look(OLD, registered=False, spoilt_by=""))
+
+    assert (Phase.DIRECT, 0) == (state.phase, state.rounds)
+    assert [do.Publish] == kinds(actions)
+
+
+def test_the_ninth_spoiling_without_peace_leaves_the_file_alone() -> None:
+    """Our file is the battlefield: writing it would be the next blow."""
+    state, actions = decide(guarded(rounds=8), look(OLD, spoilt_by=""))
+    still, nothing = decide(state, look(OLD, spoilt_by=""))
+
+    assert Phase.YIELDED is state.phase
+    assert [] == kinds(actions) == kinds(nothing)
+    assert still == state
+
+
+def test_who_yielded_a_spoilt_file_writes_it_again_later() -> None:
+    """At the end of the time, whatever stands there."""
+    yielded = direct(phase=Phase.YIELDED, rounds=9, published=None, probing=False)
+    state, actions = decide(yielded, on.TimerFired(Timer.YIELD))
+
+    assert (Phase.DIRECT, 0) == (state.phase, state.rounds)
+    assert [do.Publish, do.AskAttach] == kinds(actions)

@@ -17,6 +17,8 @@ PLAIN = Sources(
     upstream_file=Source("/run/dnsmasq/resolv.conf"),
     others=(Source("NetworkManager"), Source("systemd-resolved")),
     etc=Source("/etc/resolv.conf"),
+    published=Source("published"),
+    newcomer=Source("newcomer"),
     kept=Source("kept"),
     attached=True,
 )
@@ -175,6 +177,48 @@ def test_what_stands_in_resolv_conf_is_kept_for_the_log_bounded() -> None:
     reading = choose(replace(PLAIN, attached=False, etc=Source("etc", "x" * 10_000)), not_own)
 
     assert 500 == len(reading.trampled_by)
+
+
+OURS = "# Written by dnsguard (direct, generation 1); changes made here will be lost.\nnameserver 192.0.2.1\n"
+
+
+def test_a_published_file_is_whole_if_it_says_what_was_written() -> None:
+    """In a new life nobody knows what was written; our mark must be enough."""
+    ours = replace(PLAIN, published=Source("published", OURS))
+
+    assert choose(ours, not_own, OURS).spoilt_by is None
+    assert choose(ours, not_own).spoilt_by is None
+    assert choose(PLAIN, not_own).spoilt_by is None
+    assert "" == choose(PLAIN, not_own, OURS).spoilt_by
+
+
+def test_another_programs_file_in_place_of_ours_is_a_newcomer_and_a_source() -> None:
+    """In this life and in a new one; it is newer than what was kept by attach."""
+    there = replace(PLAIN, published=says("published", "192.0.2.7"), newcomer=says("newcomer", "192.0.2.8"))
+    for written in (OURS, None):
+        reading = choose(replace(there, kept=says("kept", "192.0.2.9")), not_own, written)
+
+        assert reading.newcomer
+        assert "nameserver 192.0.2.7\n" == reading.spoilt_by
+        assert reading.upstreams
+        assert ("192.0.2.7",) == reading.upstreams.nameservers
+    assert ("192.0.2.8",) == nameservers(replace(there, published=Source("published", OURS)))
+
+
+def test_a_line_added_to_our_file_is_no_newcomer() -> None:
+    """Our guarded file names one upstream of several: taken for a list it would lose the others."""
+    reading = choose(replace(PLAIN, published=Source("published", OURS + "options rotate\n")), not_own, OURS)
+
+    assert reading.spoilt_by
+    assert not reading.newcomer
+    assert reading.upstreams is None
+
+
+def test_a_file_without_a_usable_server_is_no_newcomer() -> None:
+    """What it replaces in our memory may be better."""
+    reading = choose(replace(PLAIN, published=says("published", "127.0.0.1")), not_own, OURS)
+
+    assert (False, "nameserver 127.0.0.1\n") == (reading.newcomer, reading.spoilt_by)
 
 
 def test_the_first_file_names_the_upstreams_or_what_there_was() -> None:

@@ -42,6 +42,7 @@ class Host:
             kept=self.var / "dnsguard" / "resolv.conf.kept",
             kept_facts=self.var / "dnsguard" / "kept.json",
             request=self.run / "dnsguard" / "attach-wanted",
+            newcomer=self.run / "dnsguard" / "newcomer.conf",
         )
 
     def attach(self, first: str = FIRST) -> str:
@@ -257,6 +258,17 @@ def test_a_newcomer_is_kept_as_the_newest(host: Host) -> None:
 
     assert host.is_attached()
     assert b"nameserver 203.0.113.1\n" == host.paths.kept.read_bytes()
+
+
+def test_what_was_written_through_the_link_before_is_forgotten(host: Host) -> None:
+    """Two newcomers, of which the one that took the link's place is the newer."""
+    host.with_plain_file().attach()
+    host.paths.newcomer.write_text("nameserver 203.0.113.2\n")
+    host.with_plain_file(b"search example.test\n").attach()
+    assert host.paths.newcomer.exists()
+    host.with_plain_file(b"nameserver 203.0.113.1\n").attach()
+
+    assert not host.paths.newcomer.exists()
 
 
 def test_a_newcomers_link_with_servers_takes_the_plain_files_place(host: Host) -> None:
@@ -820,7 +832,7 @@ from dnsguard.edge.link import LinkPaths, attach
 from dnsguard.edge.publisher import replace_file
 os.chdir(sys.argv[1])
 os.setuid(65534)
-paths = LinkPaths(*map(Path, ("etc/resolv.conf", "run/resolv.conf", "var/kept", "var/facts", "run/request")))
+paths = LinkPaths(*map(Path, ("etc/resolv.conf", "run/resolv.conf", "var/kept", "var/facts", "run/request", "run/new")))
 try:
     attach(paths, "nameserver 192.0.2.53", replace_file)
 except LinkError as error:

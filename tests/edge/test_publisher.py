@@ -18,7 +18,7 @@ from dnsguard.core.actions import Publish
 from dnsguard.core.events import Published, PublishFailed
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.vocabulary import Kind
-from dnsguard.edge.publisher import publish, replace_file
+from dnsguard.edge.publisher import MAX_KEPT_BYTES, keep_aside, publish, replace_file
 from tests.fakes import ROOT, in_private_mounts
 
 OLD = b"nameserver 192.0.2.1\n"
@@ -454,3 +454,35 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
 
     assert seen <= set(files)
     assert ["resolv.conf"] == os.listdir(tmp_path)
+
+
+# --- what another program wrote ------------------------------------------------------------------
+
+
+def test_a_file_is_kept_aside_as_it_is(tmp_path: Path) -> None:
+    there, aside = tmp_path / "resolv.conf", tmp_path / "newcomer.conf"
+    there.write_bytes(b"nameserver 192.0.2.7\n\xff")
+    there.chmod(0o600)
+    keep_aside(there, aside)
+
+    assert b"nameserver 192.0.2.7\n\xff" == aside.read_bytes() == there.read_bytes()
+    assert 0o644 == mode_of(aside)
+
+
+@pytest.mark.parametrize("make", [lambda _: None, Path.mkdir, lambda path: path.symlink_to("/etc/passwd"), os.mkfifo])
+def test_what_cannot_be_kept_leaves_what_was_kept(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A symlink could lead to a secret, a FIFO nowhere."""
+    there, aside = tmp_path / "resolv.conf", tmp_path / "newcomer.conf"
+    aside.write_text("before")
+    make(there)
+    keep_aside(there, aside)
+
+    assert "before" == aside.read_text()
+
+
+def test_what_is_too_long_is_not_kept(tmp_path: Path) -> None:
+    there, aside = tmp_path / "resolv.conf", tmp_path / "newcomer.conf"
+    there.write_bytes(b"#" * (MAX_KEPT_BYTES + 1))
+    keep_aside(there, aside)
+
+    assert not aside.exists()

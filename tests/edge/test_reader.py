@@ -31,6 +31,7 @@ def paths_in(root: Path) -> SourcePaths:
         others=(root / "run/nm.conf", root / "run/resolved.conf"),
         resolv_conf=root / "etc/resolv.conf",
         published=root / "run/dnsguard/resolv.conf",
+        newcomer=root / "run/dnsguard/newcomer.conf",
         kept=root / "var/kept",
     )
 
@@ -65,6 +66,8 @@ def test_a_bare_host_has_no_sources_and_no_trouble(paths: SourcePaths) -> None:
         upstream_file=Source(str(paths.upstream_file)),
         others=tuple(Source(str(path)) for path in paths.others),
         etc=Source(str(paths.resolv_conf)),
+        published=Source(str(paths.published)),
+        newcomer=Source(str(paths.newcomer)),
         kept=Source(str(paths.kept)),
         attached=False,
     )
@@ -83,25 +86,25 @@ def test_every_source_is_read_from_its_own_path(paths: SourcePaths) -> None:
 
     assert (Source("eth0.inet", "record"),) == sources.records
     single = (sources.interface_order, sources.head, sources.base, sources.tail, sources.upstream_file)
-    found = [*single, *sources.others, sources.etc, sources.kept]
+    found = [*single, *sources.others, sources.etc, sources.published, sources.newcomer, sources.kept]
     assert [Source(str(path), str(path)) for path in files] == found
 
 
-def test_the_published_file_is_neither_watched_nor_read(paths: SourcePaths) -> None:
-    """The guard would hear itself, and believe it."""
-    write(paths.published, "nameserver 127.0.0.1\n")
+def test_a_published_file_is_read_whole_even_if_it_is_long(paths: SourcePaths) -> None:
+    """It is put together from several files, and must be known again."""
+    long = TEXT + "sortlist 10.0.0.0\n" * (MAX_BYTES // 10)
+    write(paths.published, long)
 
-    assert paths.published not in watched(paths)
-    assert "127.0.0.1" not in repr(read_sources(paths))
+    assert long == read_sources(paths).published.text
 
 
-def test_everything_but_the_published_file_is_watched(paths: SourcePaths) -> None:
+def test_everything_is_watched(paths: SourcePaths) -> None:
     """A field that is added to SourcePaths must not be forgotten here."""
     named = [getattr(paths, field.name) for field in fields(SourcePaths)]
     flat = {path for entry in named for path in (entry if isinstance(entry, tuple) else (entry,))}
     record_directories = {paths.resolvconf_dir / "interface", paths.resolvconf_dir / "interfaces"}
 
-    assert (flat - {paths.published, paths.resolvconf_dir}) | record_directories == set(watched(paths))
+    assert (flat - {paths.resolvconf_dir}) | record_directories == set(watched(paths))
 
 
 def test_an_empty_file_is_not_an_absent_one(paths: SourcePaths) -> None:

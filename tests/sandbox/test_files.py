@@ -140,7 +140,6 @@ def test_what_a_newcomer_says_is_a_source_where_there_is_no_other(host: Host, gu
     wait_for(lambda: guard.status()["upstreams"] == [OTHER_UPSTREAM], "newcomer's server again")
 
 
-@pytest.mark.xfail(raises=TimeoutError, strict=True, reason="the published file is not looked at again")
 @pytest.mark.parametrize("act", ["echo nameserver 127.0.0.1 >/etc/resolv.conf", "rm /run/dnsguard/resolv.conf"])
 def test_file_that_was_spoilt_through_the_link_is_put_right(host: Host, guard: Guard, act: str) -> None:
     """`echo >/etc/resolv.conf` and Debian's dhclient-script follow the link; so may an rm."""
@@ -149,7 +148,26 @@ def test_file_that_was_spoilt_through_the_link_is_put_right(host: Host, guard: G
     before = host.path("/run/dnsguard/resolv.conf").read_text()
     host.run(act)
 
-    wait_for(lambda: published(host) == before, "the file as it was", patience_s=3.0)
+    wait_for(lambda: published(host) == before, "the file as it was")
+    assert "warning" == guard.wait_for_code("trampled")["level"]
+    assert "direct" == guard.phase()
+
+
+def test_lease_that_was_written_through_the_link_is_kept_as_a_source(host: Host, guard: Guard) -> None:
+    """Debian's dhclient-script without resolvconf: it renames onto what /etc/resolv.conf leads to."""
+    host.start_upstream(OTHER_UPSTREAM)
+    guard.start()
+    guard.wait_for_phase("direct")
+    host.run("resolvconf -d eth0.inet; rm /run/dnsmasq/resolv.conf")
+    new = "/run/dnsguard/resolv.conf.dhclient-new.1"
+    host.run(f"echo nameserver {OTHER_UPSTREAM} >{new} && mv -f {new} $(readlink -f /etc/resolv.conf)")
+
+    wait_for(lambda: host.nameservers() == [OTHER_UPSTREAM], "newcomer's server in our file")
+    wait_for(lambda: published(host).startswith("# Written by dnsguard"), "our own file")
+    # It outlives the guard.
+    assert 0 == guard.stop()
+    guard.start()
+    wait_for(lambda: guard.status()["upstreams"] == [OTHER_UPSTREAM], "newcomer's server again")
 
 
 def published(host: Host) -> str:
