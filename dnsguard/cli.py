@@ -6,8 +6,10 @@ before the command is known.
 
 import argparse
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,16 +24,20 @@ DEFAULT_CONFIG = Path("/etc/dnsguard/dnsguard.toml")
 
 # systemctl's own: the program is not running. Source: LSB, "Init Script Actions".
 EXIT_NOT_RUNNING = 3
+# EX_CONFIG of <sysexits.h>: starting it again will not help.
+EXIT_BAD_SETTINGS = 78
+# `dnsguard wait` looks this often.
+WAIT_EVERY_S = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns 0, 1 if it was refused, 2 for wrong words, 3 if no daemon runs."""
+    """Run one command; returns 0, 1 if refused, 2 for wrong words, 3 if no daemon runs, 78 for bad settings."""
     given = _parser().parse_args(arguments)
     try:
         code: int = given.command(given)
     except DnsguardError as error:
         print(f"dnsguard: {error}", file=sys.stderr)
-        return 1
+        return EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else 1
     except BrokenPipeError:
         # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "show the phase, the servers and the last probes")
     status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    wait = command("wait", _wait, "return when the daemon is in a phase, or says that this host resolves")
+    wait.add_argument("--for", dest="state", choices=("ready", "direct", "guarded"), default="guarded")
+    wait.add_argument(
+        "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
+    )
+    wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
@@ -147,7 +159,7 @@ def _status(given: argparse.Namespace) -> int:
     if told is None:
         print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
         return EXIT_NOT_RUNNING
-    running = Path(f"/proc/{told.get('pid')}").exists()
+    running = _is_running(told)
     print(json.dumps({**told, "running": running}, indent=1) if given.json else in_words(told), end="")
     if given.json:
         print()
@@ -155,6 +167,25 @@ def _status(given: argparse.Namespace) -> int:
         print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
         return EXIT_NOT_RUNNING
     return 0
+
+
+def _wait(given: argparse.Namespace) -> int:
+    path = Path(_load(given.config).paths.status)
+    deadline_s = time.monotonic() + given.timeout
+    while True:
+        told = _told(path) or {}
+        reached = told.get("ready") if given.state == "ready" else told.get("phase") == given.state
+        if reached and _is_running(told):
+            return 0
+        if time.monotonic() >= deadline_s:
+            print(f"dnsguard: not {given.state} after {given.timeout:g} s; `dnsguard status` says why", file=sys.stderr)
+            return 1
+        time.sleep(WAIT_EVERY_S)
+
+
+def _is_running(told: dict[str, Any]) -> bool:
+    """Whether the daemon that wrote a report is there."""
+    return Path(f"/proc/{told.get('pid')}").exists()
 
 
 def _told(path: Path) -> dict[str, Any] | None:

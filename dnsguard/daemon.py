@@ -225,6 +225,9 @@ class Daemon:
         if self._book.is_news(after):
             self._service.status(status_line(after))
             self._write_status()
+        elif event == on.TimerFired(Timer.LOOK):
+            # Nothing has changed, but the last probes and the counters have.
+            self._write_status()
 
     def _write_status(self) -> None:
         told = report(self._state, self._book.witness())

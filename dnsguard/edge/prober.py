@@ -64,8 +64,9 @@ class Prober:
     async def probe(self, asked: Probe) -> ProbePassed | ProbeFailed:
         """Ask dnsmasq what it holds and, if `asked.forward`, all questions that it must forward.
 
-        Takes at most timeout_s, and forward_timeout_s more if `asked.forward`. Ports are not compared:
-        a `nameserver` line has none, and a server that dnsmasq.conf moves to another port is the same.
+        Takes at most timeout_s, and forward_timeout_s more if `asked.forward`; a dnsmasq that hangs while it
+        forwards is found in twice timeout_s. Ports are not compared: a `nameserver` line has none, and a server
+        that dnsmasq.conf moves to another port is the same.
         """
         began_s = _now_s()
         held = await self._ask_held()
@@ -73,8 +74,7 @@ class Prober:
             return ProbeFailed(asked.generation, asked.pid, held.verdict, None, held.detail)
         trouble = lack(asked.demanded, held)
         if trouble is None and asked.forward:
-            asking = [self._forward((self.address, self.port), each) for each in self.questions or (ROOT_SOA,)]
-            trouble = next((each for each in await asyncio.gather(*asking) if each), None)
+            trouble = await self._ask_through()
         if trouble is not None:
             # If it holds upstreams, then one of *them* said that it knows none: dnsmasq passes EDE on.
             passed_on = trouble.verdict is Verdict.NO_UPSTREAM and held and asked.demanded
@@ -108,6 +108,19 @@ class Prober:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
         return LookupFailed(asked.kind, asked.generation, "; ".join(failures) or "no server is published")
+
+    async def _ask_through(self) -> Trouble | None:
+        """Ask all questions that dnsmasq must forward; if that takes long, see whether dnsmasq still lives."""
+        questions = self.questions or (ROOT_SOA,)
+        asking = asyncio.gather(*(self._forward((self.address, self.port), each) for each in questions))
+        try:
+            await asyncio.wait([asking], timeout=self.timeout_s)
+            if not asking.done() and isinstance(held := await self._ask_held(), Trouble):
+                return held
+            return next((each for each in await asking if each), None)
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def _ask_held(self) -> tuple[str, ...] | Trouble | None:
         query = ask_held()

@@ -484,6 +484,20 @@ def test_an_answer_without_its_question_is_an_answer_only_if_it_refuses() -> Non
         assert Verdict.RUBBISH is verdict(probe(server, forward=True, forward_timeout_s=SHORT_S))
 
 
+def test_a_dnsmasq_that_hangs_while_it_forwards_is_silent() -> None:
+    """It was well a moment ago; the whole patience for upstreams is not for it."""
+    answered: list[bytes] = []
+
+    def say(query: dns.message.Message, _: bool) -> Iterable[bytes]:
+        if not answered:
+            answered.append(servers_bind(query, "192.0.2.1#53 0 0"))
+            return answered
+        return []
+
+    with TinyNameserver(say) as server:
+        assert Verdict.SILENT is verdict(probe(server, forward=True, timeout_s=SHORT_S))
+
+
 def test_a_forwarded_question_without_answer_is_unforwarded() -> None:
     """It answers for itself, so it is not hung: perhaps the network is down."""
     with TinyNameserver(holding("192.0.2.1#53 0 0", forwarded=lambda *_: [])) as server:

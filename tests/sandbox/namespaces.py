@@ -192,14 +192,18 @@ def arguments(command: Command) -> list[str]:
     return ["sh", "-c", command] if isinstance(command, str) else list(command)
 
 
+# What no namespace keeps apart, as the clock: root inside must not be able to change it for the machine.
+_WITHOUT = ["setpriv", "--bounding-set=-sys_time,-sys_module,-sys_rawio,-sys_boot"]
+
+
 def _unshare() -> list[str]:
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *user, "--mount", "--net", "--pid", "--fork", "--kill-child"]
+    start = [*_WITHOUT, "unshare"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user"]
+    return [*start, "--mount", "--net", "--pid", "--fork", "--kill-child"]
 
 
 def _enter(pid: int, *namespaces: str) -> list[str]:
-    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    return ["nsenter", "--target", str(pid), *user, *namespaces]
+    start = [*_WITHOUT, "nsenter"] if os.geteuid() == 0 else ["nsenter", "--user", "--preserve-credentials"]
+    return [*start, "--target", str(pid), *namespaces]
 
 
 def _be_allowed() -> None:

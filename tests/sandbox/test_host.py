@@ -13,6 +13,9 @@ from tests.sandbox.lookups import end_sampler, start_sampler, tally
 from tests.sandbox.namespaces import CHECKOUT, NotAllowedError
 from tests.sandbox.processes import wait_for
 
+CAP_SYS_TIME = 25
+"""Its bit in a set of capabilities. Source: <linux/capability.h>."""
+
 
 def nameservers(host: Host) -> list[str]:
     lines = [line.split() for line in host.resolv_conf().splitlines()]
@@ -257,3 +260,11 @@ def everything_in(host: Host) -> list[str]:
         except OSError:
             continue
     return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user namespace gives no such right")
+def test_root_inside_cannot_change_the_clock_of_this_machine(host: Host) -> None:
+    """No namespace keeps the clock apart, so the right to set it is taken away."""
+    bounds = host.run("sed -n 's/^CapBnd:\\t//p' /proc/self/status").stdout
+
+    assert 0 == int(bounds, 16) & 1 << CAP_SYS_TIME

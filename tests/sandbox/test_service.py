@@ -267,11 +267,11 @@ def test_configuration_is_checked_before_it_is_used(guard: Guard) -> None:
     bad = guard.asked("check-config", SETTINGS_FILE)
 
     assert (0, f"{SETTINGS_FILE}: good\n") == (good.returncode, good.stdout)
-    assert 1 == bad.returncode
+    assert 78 == bad.returncode
     assert "wrong-type" in bad.stderr
     assert f"{SETTINGS_FILE}:3: rise " in bad.stderr
-    assert 1 == guard.asked("check-config", "/nowhere.toml").returncode
-    assert 1 == guard.asked("run", "--config", "/nowhere.toml").returncode
+    assert 78 == guard.asked("check-config", "/nowhere.toml").returncode
+    assert 78 == guard.asked("run", "--config", "/nowhere.toml").returncode
 
 
 # Readers that do not read -------------------------------------------------------------------------
@@ -319,3 +319,28 @@ def test_journald_and_systemd_that_do_not_read_stop_nothing(host: Host, systemd:
     assert "" == log.read_text()
     assert 0 == guard.stop()
     journald.close()
+
+
+def test_wait_returns_when_dnsmasq_is_trusted(host: Host, guard: Guard) -> None:
+    """For units that need dnsmasq itself: not before, and not for a daemon that is gone."""
+    assert 1 == guard.asked("wait", "--for", "ready", "--timeout", "0").returncode
+    guard.start()
+    assert 0 == guard.asked("wait", "--for", "ready", "--timeout", "20").returncode
+    early = guard.asked("wait", "--timeout", "0.1")
+    assert (1, "dnsguard: not guarded after 0.1 s; `dnsguard status` says why\n") == (early.returncode, early.stderr)
+    host.start_dnsmasq()
+
+    assert 0 == guard.asked("wait", "--for", "guarded", "--timeout", "20").returncode
+    assert "guarded" == guard.phase()
+    guard.kill()
+    assert 1 == guard.asked("wait", "--for", "guarded", "--timeout", "0").returncode
+
+
+def test_status_is_written_anew_though_nothing_changes(guard: Guard) -> None:
+    """The last probe and the counters are part of it."""
+    guard.configure(NO_UNIT + "[guard]\nlook_s = 0.2\n")
+    guard.start()
+    guard.wait_for_phase("direct")
+    looks = guard.status()["counters"]["looks"]
+
+    wait_for(lambda: guard.status()["counters"]["looks"] > looks + 1, "newer counters")
