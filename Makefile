@@ -8,7 +8,7 @@ SUITES := trixie sid pypi
 DEMO ?=
 BENCH ?=
 
-.PHONY: help deps test check unit suite suites demo bench picture clean
+.PHONY: help deps test check unit system suite suites demo bench deb lint reproducible picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,9 @@ check: deps
 unit: deps
 	$(PYTHON) -m pytest
 
+system: deps ## the tests on a whole Debian 12 and 13, booted; needs root
+	$(PYTHON) -m pytest tests/system
+
 suite: ## the tests on another Debian, or with PyPI's newest (SUITE=trixie, sid, pypi); needs root
 	tests/suites/run.sh $(SUITE)
 
@@ -41,6 +44,15 @@ demo: deps ## the story, without the guard and with it (DEMO="--standby no", DEM
 
 bench: deps ## how long things take (BENCH="--rounds 20 --only death")
 	$(PYTHON) -m tests.sandbox.bench $(BENCH)
+
+deb: ## dist/dnsguard_VERSION_all.deb, from HEAD, built in a clean Debian 13; needs root
+	packaging/build.sh
+
+lint: ## lintian and others at the package in dist/
+	packaging/lint.sh
+
+reproducible: ## build it twice, under another path, time zone and umask, and compare
+	packaging/reproducible.sh
 
 picture: deps ## draw the phases in ARCHITECTURE.md from the table
 	$(PYTHON) -m tests.house.diagram

@@ -10,7 +10,7 @@ checkout=$(realpath "$room/../..")
 suite=$1
 shift
 if [ $# = 0 ]; then
-	set -- --ignore=tests/core/test_exploration.py tests
+	set -- --ignore=tests/core/test_exploration.py --ignore=tests/system tests
 	[ "$suite" != pypi ] || set -- --ignore=tests/sandbox "$@"
 fi
 if [ "$suite" = pypi ]; then

@@ -1,0 +1,88 @@
+"""The kinds of machine that tests begin with. What a kind adds to the one below it is made once a session.
+
+Each is booted afresh: how it came to be what it is lies behind it.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.sandbox.host import UPSTREAM
+from tests.sandbox.processes import wait_for
+from tests.system.machine import Machine
+
+PLAIN = "plain"
+"""A static address by ifupdown, a static /etc/resolv.conf, no resolvconf, no dnsmasq; as cloud images are."""
+
+RESOLVCONF = "resolvconf"
+"""The same with resolvconf, which has the upstream from /etc/network/interfaces."""
+
+DNSMASQ = "dnsmasq"
+"""The same with dnsmasq, the only server that libc is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What makes a kind of machine out of another.
+
+    Attributes:
+        below: the name of the other.
+        prepare: what is done to it, once.
+        is_ready: whether one that has booted has come to rest; it is asked until it has.
+    """
+
+    below: str
+    prepare: Callable[[Machine], object]
+    is_ready: Callable[[Machine], bool] = Machine.resolves
+
+
+def _add_resolvconf(machine: Machine) -> None:
+    machine.run(f"echo '\tdns-nameservers {UPSTREAM}' >>/etc/network/interfaces")
+    machine.install("resolvconf")
+
+
+def _is_behind_dnsmasq(machine: Machine) -> bool:
+    # Debian 13 registers dnsmasq in the background; its unit is active a second before.
+    return machine.nameservers() == ["127.0.0.1"] and machine.resolves()
+
+
+KINDS = {
+    RESOLVCONF: Kind(PLAIN, _add_resolvconf),
+    DNSMASQ: Kind(RESOLVCONF, lambda machine: machine.install("dnsmasq"), _is_behind_dnsmasq),
+}
+"""A test may add kinds of its own."""
+
+
+class Shelf:
+    """The layers of one suite's kinds, in a folder that is thrown away later.
+
+    Attributes:
+        root: what they all stand on.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = root
+        self._folder = folder
+
+    @contextmanager
+    def booted(self, kind: str) -> Iterator[Machine]:
+        """A machine of this kind, at rest; what it stands on is made first if need be, in seconds."""
+        with Machine(self.root, self._layers(kind)) as machine:
+            if kind in KINDS:
+                wait_for(lambda: KINDS[kind].is_ready(machine), "rest")
+            yield machine
+
+    def _layers(self, kind: str) -> list[Path]:
+        if kind == PLAIN:
+            return []
+        below = self._layers(KINDS[kind].below)
+        layer = self._folder / kind
+        if not layer.exists():
+            with Machine(self.root, below) as machine:
+                KINDS[kind].prepare(machine)
+                machine.save(layer)
+            # Each boot would copy what has gone before it.
+            shutil.rmtree(layer / "var/log/journal", ignore_errors=True)
+        return [*below, layer]

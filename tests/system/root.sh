@@ -1,0 +1,94 @@
+#!/bin/sh
+# Usage: root.sh SUITE
+# Prints where a whole Debian lies that machine.py can boot, and makes it first if it is not there: two or
+# three minutes. It is kept below the user's cache directory, named after what it is made from, and never
+# written to again; remove it to have newer packages. Needs root, and mmdebstrap, which is installed if missing.
+#
+# It has what dnsguard depends on, but neither dnsmasq nor resolvconf: those, and what they need beyond it, are
+# .deb files in ../debs, and inside, in the same files, an apt repository that asks no network.
+set -eu
+
+suite=$1
+room=$(dirname "$(realpath "$0")")
+
+packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 ifupdown procps netbase
+	python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd"
+offered="dnsmasq resolvconf"
+
+digest=$(printf '%s\n' "$packages" | cat - "$0" "$room/sources.sh" | sha256sum | cut -c1-12)
+image=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/system-$suite-$digest
+if [ -d "$image" ]; then
+	echo "$image/root"
+	exit
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "root.sh: only root can make $image" >&2
+	exit 1
+fi
+if ! command -v mmdebstrap >/dev/null; then
+	echo "root.sh: installing mmdebstrap" >&2
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
+fi
+
+mkdir -p "$(dirname "$image")"
+work=$(mktemp -d "$image.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+root=$work/root
+mkdir "$root" "$work/debs" "$work/machine"
+
+echo "root.sh: making $image" >&2
+apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -v IndexTargets >"$work/apt.conf"
+# shellcheck disable=SC2086 # the list becomes one line, on purpose
+"$room/sources.sh" "$suite" | mmdebstrap --quiet --variant=minbase --format=directory \
+	--include="$(echo $packages | tr ' ' ,)" \
+	--aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io \
+	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+	--dpkgopt='path-exclude=/usr/share/locale/*' \
+	--customize-hook='rm "$1"/var/cache/apt/archives/*.deb' \
+	--customize-hook="APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
+		-o APT::Install-Recommends=true install $offered >&2" \
+	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'" \
+	"$suite" "$root" - >&2
+chmod 755 "$root" "$work"
+# What held while it was made does not hold inside.
+rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+
+# An apt repository of the suite's packages, without a tool that this machine may lack.
+mkdir "$root/srv/debs"
+cp --link "$work"/debs/*.deb "$root/srv/debs/"
+for deb in "$root"/srv/debs/*.deb; do
+	dpkg-deb --field "$deb"
+	printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" \
+		"$(sha256sum "$deb" | cut -d' ' -f1)"
+done >"$root/srv/debs/Packages"
+rm -rf "$root"/etc/apt/sources.list.d/* "$root"/var/lib/apt/lists/*
+echo "deb [trusted=yes] file:/srv/debs ./" >"$root/etc/apt/sources.list"
+chroot "$root" apt-get --quiet=2 update >&2
+
+# A host that has been up before: a first boot would enable all that Debian's presets name.
+tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
+echo guest >"$root/etc/hostname"
+printf '127.0.0.1 localhost\n127.0.1.1 guest\n' >"$root/etc/hosts"
+: >"$root/etc/fstab"
+# They would hold dpkg's lock at a time of their choice.
+for timer in apt-daily apt-daily-upgrade dpkg-db-backup; do
+	ln -sf /dev/null "$root/etc/systemd/system/$timer.timer"
+done
+
+# The plain host: as cloud images are.
+cat >"$root/etc/network/interfaces" <<END
+auto lo eth0
+iface lo inet loopback
+iface eth0 inet static
+	address 192.0.2.2/24
+	gateway 192.0.2.1
+END
+rm -f "$root/etc/resolv.conf"
+echo "nameserver 192.0.2.53" >"$root/etc/resolv.conf"
+
+rm "$work/apt.conf"
+# Whoever comes first wins.
+mv -T "$work" "$image" 2>/dev/null || [ -d "$image" ]
+echo "$image/root"

@@ -1,0 +1,195 @@
+"""What surrounds a machine: its disk, the far end of its cable, and the upstream servers there.
+
+Everything is in namespaces without a name, ends with the pipe that we hold (world.sh), and is seen by nobody
+else; so any number of worlds can be there at once.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.sandbox.host import ANSWER, OTHER_UPSTREAM, ROOT_SOA, UPSTREAM
+from tests.sandbox.namespaces import CHECKOUT, Command, NotAllowedError, arguments
+from tests.sandbox.processes import PATIENCE_S, Inside, child_of, child_of_pid, wait_for
+
+ROOM = Path(__file__).resolve().parent
+MISBEHAVING = CHECKOUT / "tests/sandbox/upstream.py"
+
+
+class World:
+    """A root's overlay, and a network of its own, where UPSTREAM and OTHER_UPSTREAM answer everything.
+
+    Attributes:
+        pid: the id of its first process.
+
+    Raises:
+        NotAllowedError: from start(), where namespaces are forbidden or the user is not root.
+    """
+
+    def __init__(self, root: Path, layers: Sequence[Path]) -> None:
+        # Mounted upon in the world's own namespace only, so that all worlds share it.
+        self._place = root.parent / "machine"
+        self._layers = [str(layer) for layer in (*reversed(layers), root)]
+        self._process: subprocess.Popen[str] | None = None
+        self.pid = 0
+        self._upstreams: dict[str, Inside] = {}
+        self._boots = 0
+
+    def start(self) -> None:
+        """Make it; a tenth of a second."""
+        be_allowed()
+        self._process = subprocess.Popen(
+            ["unshare", "--mount", "sh", str(ROOM / "world.sh"), str(self._place), *self._layers],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0,
+        )  # fmt: skip
+        wait_for_word("ready", self._process)
+        self.pid = child_of_pid(child_of(self._process))
+        for address in (UPSTREAM, OTHER_UPSTREAM):
+            self.start_upstream(address)
+
+    def close(self) -> None:
+        """End everything in it, the machine too, and itself; may be called any number of times."""
+        upstreams, self._upstreams = self._upstreams, {}
+        for upstream in upstreams.values():
+            upstream.end(signal.SIGKILL)
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        process.wait(PATIENCE_S)
+        process.stdout.close()
+
+    # The machine --------------------------------------------------------------------------
+
+    def switch_on(self) -> tuple[subprocess.Popen[str], int]:
+        """Start the machine: the process that ends with it, and the id of its systemd."""
+        self._boots += 1
+        door = subprocess.Popen(
+            [*self._door(), "sh", str(ROOM / "power.sh"), str(self._place), str(self._boots)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0,
+        )  # fmt: skip
+        wait_for_word("on", door)
+        return door, child_of_pid(child_of(door))
+
+    def visitors(self) -> Path:
+        """Where a process writes 0 to be counted among the machine's, as who enters it should be."""
+        return self._seen(f"ours/boot-{self._boots}/door/cgroup.procs")
+
+    def unplug(self) -> None:
+        """Draw the machine's cable: its carrier is gone."""
+        self.run(f"ip link set cable{self._boots} down")
+
+    def plug_in(self) -> None:
+        """Put it back."""
+        cable = f"cable{self._boots}"
+        self.run(f"ip link set {cable} up && ip route replace 192.0.2.0/24 dev {cable} src 192.0.2.1")
+
+    def save(self, layer: Path) -> None:
+        """Keep what the machine has written, for other worlds to stand upon; it must be off."""
+        half = layer.with_suffix(".half")
+        half.mkdir(parents=True)
+        subprocess.run(["cp", "--archive", f"{self._seen('upper')}/.", str(half)], check=True)
+        half.rename(layer)
+
+    # Upstreams ----------------------------------------------------------------------------
+
+    def start_upstream(self, address: str) -> None:
+        """Put a server that answers everything at this address, or let a silent one speak again."""
+        if address in self._upstreams:
+            self._upstreams[address].send(signal.SIGCONT)
+            return
+        self.put_upstream(
+            address,
+            f"exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root"
+            f" --no-resolv --no-hosts --bind-interfaces --listen-address={address}"
+            f" --address=/#/{ANSWER} --local=/#/ --dns-rr=.,6,{ROOT_SOA}",
+        )
+
+    def start_misbehaving_upstream(self, address: str, manner: str) -> None:
+        """Put a server with one of upstream.py's manners at this address, in place of what is there."""
+        if address in self._upstreams:
+            self.stop_upstream(address)
+        self.put_upstream(address, [sys.executable, str(MISBEHAVING), address, manner])
+
+    def put_upstream(self, address: str, command: Command) -> None:
+        """Put a server of your own at this address: a command that listens on its port 53."""
+        # On lo, so that it outlives the cable.
+        self.run(f"ip address add {address}/32 dev lo")
+        server = Inside(self._popen(command))
+        self._upstreams[address] = server
+        wait_for(lambda: self._is_listening(server, address), f"server at {address}")
+
+    def silence_upstream(self, address: str) -> None:
+        """Make the server take questions and never answer, as one in a network that was left behind."""
+        self._upstreams[address].send(signal.SIGSTOP)
+
+    def stop_upstream(self, address: str) -> None:
+        """Take server and address away: who asks hears nothing."""
+        self._upstreams.pop(address).end(signal.SIGKILL)
+        self.run(f"ip address del {address}/32 dev lo")
+
+    def _is_listening(self, server: Inside, address: str) -> bool:
+        if server.door.poll() is not None:
+            raise RuntimeError(f"{server.door.args!r} ended with {server.door.returncode}")
+        return bool(self.run(f"ss --no-header --listening --udp --numeric src {address}:53"))
+
+    # Doors --------------------------------------------------------------------------------
+
+    def run(self, command: Command) -> str:
+        """Run a command of this computer's at the far end of the cable to its end: its output.
+
+        Raises:
+            CalledProcessError: it failed.
+        """
+        done = subprocess.run(
+            [*self._door(), *arguments(command)],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=60, process_group=0,
+        )  # fmt: skip
+        return done.stdout
+
+    def _popen(self, command: Command) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*self._door(), *arguments(command)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, process_group=0,
+        )  # fmt: skip
+
+    def _door(self) -> list[str]:
+        return ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid"]
+
+    def _seen(self, path: str) -> Path:
+        """A file of the place, as seen from outside."""
+        return Path(f"/proc/{self.pid}/root{self._place}") / path
+
+
+def be_allowed() -> None:
+    """Raise NotAllowedError unless a whole Debian can be booted here."""
+    if os.geteuid():
+        raise NotAllowedError("only root can boot a whole Debian")
+    missing = [tool for tool in ("apt-get", "unshare", "nsenter", "ip", "ss", "dnsmasq") if shutil.which(tool) is None]
+    if missing:
+        raise NotAllowedError(f"a machine cannot be made without {', '.join(missing)}")
+    namespaces = ["--mount-proc", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork"]
+    trial = subprocess.run(["unshare", *namespaces, "true"], capture_output=True, text=True, check=False)
+    if trial.returncode:
+        raise NotAllowedError(f"namespaces are not allowed here: {trial.stderr.strip()}")
+
+
+def wait_for_word(word: str, process: subprocess.Popen[str]) -> None:
+    """Read a process' output up to this line.
+
+    Raises:
+        RuntimeError: its output ended without it; the text is what it said instead.
+    """
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        if line == f"{word}\n":
+            return
+        said.append(line)
+    raise RuntimeError(f"{process.args!r} said: " + "".join(said))
