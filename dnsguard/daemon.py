@@ -29,13 +29,13 @@ from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
 from dnsguard.core.vocabulary import Timer
 from dnsguard.core.words import ROUTINE, header, say, status_line
-from dnsguard.edge import link, publisher, reader
+from dnsguard.edge import publisher, reader, request
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
-from dnsguard.wiring import link_paths, prober_for, source_paths
+from dnsguard.wiring import prober_for, request_paths, source_paths
 
 
 class Daemon:
@@ -58,7 +58,7 @@ class Daemon:
         self._book = Book()
         self._prober = prober_for(settings)
         paths = source_paths(settings)
-        self._sources, self._link = paths, link_paths(settings)
+        self._sources, self._request = paths, request_paths(settings)
         pid_file = Path(settings.dnsmasq.pid_file)
         self._dnsmasq = Dnsmasq(self._loop, pid_file, settings.dnsmasq.unit, self.happen)
         watched = (*reader.watched(paths), pid_file)
@@ -150,7 +150,7 @@ class Daemon:
                 return on.SourcesRead(choose(sources, is_own_address, self._written), settled)
             case do.Publish(kind, generation, conf):
                 text = resolvconf.render(conf, header(kind, generation))
-                answer = publisher.publish(self._link.published, action, text)
+                answer = publisher.publish(self._sources.published, action, text)
                 self._written = text if isinstance(answer, on.Published) else self._written
                 return answer
             case do.FindDnsmasq():
@@ -158,7 +158,7 @@ class Daemon:
             case do.Reload():
                 return self._dnsmasq.reload(action)
             case do.AskAttach():
-                return link.ask(self._link)
+                return request.ask(*self._request)
         return None
 
     def _set_in_motion(self, action: Action) -> None:

@@ -45,6 +45,12 @@ def link_paths(settings: Settings) -> LinkPaths:
     )
 
 
+def request_paths(settings: Settings) -> tuple[Path, Path]:
+    """Where root's helpers are asked to attach again: the request, and the door of the one that is quick."""
+    wanted = Path(settings.paths.request)
+    return wanted, wanted.parent.with_name("dnsguard-take-back") / "door"
+
+
 def _newcomer(settings: Settings) -> Path:
     return Path(settings.paths.published).with_name("newcomer.conf")
 

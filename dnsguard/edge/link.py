@@ -22,7 +22,6 @@ from errno import EACCES, EBUSY, EPERM, EROFS, errorcode
 from pathlib import Path
 
 from dnsguard.core.errors import LinkError
-from dnsguard.core.events import AttachAsked, AttachNotAsked
 from dnsguard.core.resolvconf import is_loopback, parse
 
 ReplaceFile = Callable[..., bool]
@@ -44,6 +43,11 @@ class LinkPaths:
     kept_facts: Path = Path("/var/lib/dnsguard/kept.json")
     request: Path = Path("/run/dnsguard/attach-wanted")
     newcomer: Path = Path("/run/dnsguard/newcomer.conf")
+
+    @property
+    def found(self) -> Path:
+        """Where the package's take-back lays aside what it put the link back over."""
+        return self.resolv_conf.with_name(f".{self.resolv_conf.name}.dnsguard-found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ def attach(paths: LinkPaths, first: str, replace_file: ReplaceFile) -> str:
     with _as_link_error(paths):
         # First: a request that cannot be met must not start us again for ever.
         paths.request.unlink(missing_ok=True)
+        laid_aside = _look(paths.found)
+        if laid_aside.kind != "absent":
+            _keep(paths, laid_aside, replace_file)
+            paths.found.unlink(missing_ok=True)
         # Once, unless somebody is rewriting the file at this moment: what is kept must be the newest.
         for _ in range(5):
             found = _look(paths.resolv_conf)
@@ -122,15 +130,6 @@ def detach(paths: LinkPaths, works: Callable[[str], bool], upstreams_text: str, 
         return _put_back(paths, kept, replace_file) + "; no better upstream is known"
 
 
-def ask(paths: LinkPaths) -> AttachAsked | AttachNotAsked:
-    """Ask root's helper to attach again: leave the request where its .path unit sees it."""
-    try:
-        os.close(os.open(paths.request, os.O_WRONLY | os.O_CREAT | _CAREFULLY, 0o644))
-        return AttachAsked()
-    except OSError as error:
-        return AttachNotAsked(f"{paths.request}: {error.strerror}")
-
-
 def _publish_first(paths: LinkPaths, first: str, replace_file: ReplaceFile) -> None:
     """See to it that our link leads to a file that libc can use, before it is one."""
     if _nameservers(_read(paths.published, ours=True)):
@@ -152,7 +151,7 @@ def _keep(paths: LinkPaths, thing: _Thing, replace_file: ReplaceFile) -> None:
         # It has servers to offer, newer ones. What has none, as resolvconf's link while it is being
         # installed, does not make us forget what was written before it.
         paths.newcomer.unlink(missing_ok=True)
-        if thing.kind != "file":
+        if thing.kind != "file" and not set(_nameservers(_says(paths, thing))) <= set(_nameservers(_read(paths.kept))):
             paths.kept.unlink(missing_ok=True)
 
 

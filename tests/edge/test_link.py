@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from dnsguard.core.errors import LinkError
-from dnsguard.core.events import AttachAsked, AttachNotAsked
 from dnsguard.core.resolvconf import parse
 from dnsguard.edge import link
-from dnsguard.edge.link import LinkPaths, ask, attach, detach
+from dnsguard.edge.link import LinkPaths, attach, detach
 from dnsguard.edge.publisher import replace_file
 from tests.fakes import ROOT, in_private_mounts
 
@@ -290,6 +289,35 @@ def test_a_newcomers_link_without_servers_leaves_the_plain_file_a_source(host: H
     assert PLAIN == host.paths.kept.read_bytes()
 
 
+def test_resolvconfs_link_with_the_same_servers_does_not_forget_the_plain_file(host: Host) -> None:
+    """It says nothing newer: its servers are those that our hook gave it, and may not outlive the next boot."""
+    host.with_plain_file().attach()
+
+    host.with_resolvconf(b"nameserver 192.0.2.99\n").attach()
+
+    assert PLAIN == host.paths.kept.read_bytes()
+    assert "link" == host.facts()["kind"]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_take_back_laid_aside_is_kept(host: Host, is_link: bool) -> None:
+    """Our link is there again already; what was there for a moment is what detach will put back."""
+    host.with_plain_file().attach()
+    if is_link:
+        host.resolvconf.write_bytes(b"nameserver 192.0.2.77\n")
+        host.paths.found.symlink_to("../run/resolvconf/resolv.conf")
+    else:
+        host.paths.found.write_bytes(b"nameserver 192.0.2.78\n")
+
+    assert host.attach().endswith("already")
+
+    assert host.is_attached()
+    assert not os.path.lexists(host.paths.found)
+    assert ("link" if is_link else "file") == host.facts()["kind"]
+    if not is_link:
+        assert b"nameserver 192.0.2.78\n" == host.paths.kept.read_bytes()
+
+
 def test_the_request_is_consumed(host: Host) -> None:
     """PathExists= is level-triggered: a request that stays would start the helper for ever."""
     host.with_plain_file().attach()
@@ -373,24 +401,6 @@ def test_what_is_no_file_is_refused(host: Host, make: Callable[[Path], None]) ->
     assert "resolv-conf-not-a-file" == code_of(caught)
     assert "move it away" in caught.value.text
     assert before == host.files()
-
-
-# --- ask -------------------------------------------------------------------------------------------
-
-
-def test_a_request_lies_where_the_path_unit_sees_it(host: Host) -> None:
-    """And may lie there already: asking twice is asking."""
-    host.paths.request.parent.mkdir()
-
-    assert [AttachAsked(), AttachAsked()] == [ask(host.paths), ask(host.paths)]
-    assert host.paths.request.exists()
-
-
-def test_a_request_that_cannot_be_left_is_an_answer(host: Host) -> None:
-    """The directory is missing only if somebody removed it."""
-    expected = AttachNotAsked(f"{host.paths.request}: No such file or directory")
-
-    assert expected == ask(host.paths)
 
 
 # --- detach ----------------------------------------------------------------------------------------
