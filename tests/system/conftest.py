@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.sandbox.namespaces import NotAllowedError
-from tests.system.kinds import DNSMASQ, PLAIN, RESOLVCONF, Shelf
+from tests.system.kinds import DNSMASQ, GUARDED, PLAIN, RESOLVCONF, Shelf
 from tests.system.machine import Machine, root_of
 
 SUITES = ("bookworm", "trixie")
@@ -64,6 +64,12 @@ def with_resolvconf(boot: Boot) -> Machine:
 def with_dnsmasq(boot: Boot) -> Machine:
     """A machine with resolvconf and dnsmasq, which answers."""
     return boot(DNSMASQ)
+
+
+@pytest.fixture
+def guarded(boot: Boot) -> Machine:
+    """A machine with resolvconf, dnsmasq and dnsguard, which trusts it."""
+    return boot(GUARDED)
 
 
 def pytest_exception_interact(node: pytest.Item | pytest.Collector, report: pytest.TestReport) -> None:

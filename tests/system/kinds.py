@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.sandbox.host import UPSTREAM
 from tests.sandbox.processes import wait_for
 from tests.system.machine import Machine
+from tests.system.package import package
 
 PLAIN = "plain"
 """A static address by ifupdown, a static /etc/resolv.conf, no resolvconf, no dnsmasq; as cloud images are."""
@@ -21,6 +22,15 @@ RESOLVCONF = "resolvconf"
 
 DNSMASQ = "dnsmasq"
 """The same with dnsmasq, the only server that libc is told of."""
+
+CARED_FOR = "cared-for"
+"""A plain machine with dnsguard."""
+
+EXPECTING = "expecting"
+"""A machine with resolvconf and dnsguard, that may get dnsmasq."""
+
+GUARDED = "guarded"
+"""The whole: resolvconf, dnsmasq, and dnsguard, which trusts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +58,21 @@ def _is_behind_dnsmasq(machine: Machine) -> bool:
     return machine.nameservers() == ["127.0.0.1"] and machine.resolves()
 
 
+def _add_dnsguard(machine: Machine) -> None:
+    machine.install(package())
+
+
+def is_guarded(machine: Machine) -> bool:
+    """Whether dnsguard has dnsmasq proven and its link in place, now."""
+    return machine.run("dnsguard wait --for guarded --timeout 0", check=False).returncode == 0
+
+
 KINDS = {
     RESOLVCONF: Kind(PLAIN, _add_resolvconf),
     DNSMASQ: Kind(RESOLVCONF, lambda machine: machine.install("dnsmasq"), _is_behind_dnsmasq),
+    CARED_FOR: Kind(PLAIN, _add_dnsguard),
+    EXPECTING: Kind(RESOLVCONF, _add_dnsguard),
+    GUARDED: Kind(DNSMASQ, _add_dnsguard, is_guarded),
 }
 """A test may add kinds of its own."""
 
