@@ -695,7 +695,7 @@ def test_after_close_nothing_is_told(world: World) -> None:
 
 def hung_up(process: subprocess.Popen[bytes]) -> bool:
     """Whether SIGHUP was what ended it: `sleep` does not catch it."""
-    return process.wait() == -signal.SIGHUP
+    return process.wait(10) == -signal.SIGHUP
 
 
 def test_only_the_process_that_was_found_is_signalled(world: World, stranger: int) -> None:
