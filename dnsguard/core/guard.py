@@ -1,9 +1,8 @@
 """The guard: what is decided at each event.
 
-TABLE, at the end, names a judgement for every event in every phase; doing nothing is written
-`_ignore`. A judgement is pure: it answers with the next state and the actions, in their order.
-Those about the files that are read are in looks.py, those about the file that is written in
-publishing.py; the moves that several judgements share are in moves.py.
+TABLE, at the end, names a judgement for every event in every phase; doing nothing is written `_ignore`. A judgement
+is pure: it answers with the next state and the actions, in their order. Those about the files that are read are in
+looks.py, those about the file that is written in publishing.py; the moves that several share are in moves.py.
 
 What all of them keep to:
 1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
@@ -18,7 +17,7 @@ from typing import Any
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
-from dnsguard.core.looks import look, pause, settle, stir, weigh, weigh_aside
+from dnsguard.core.looks import look, pause, settle, stir, weigh, weigh_aside, weigh_first
 from dnsguard.core.moves import (
     Judgement,
     Step,
@@ -207,7 +206,8 @@ def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
         return state, ()
     state = replace(_with_failure(state, event), passes=0)
     ended = event.verdict in TELLING or (event.verdict in MUTE and state.failures >= state.policy.fall)
-    return go_direct(state) if ended else (state, (next_question(state),))
+    # While libc reads what the guard before us left, it would feel the next failure, too.
+    return go_direct(state) if ended or not state.is_published else (state, (next_question(state),))
 
 
 def _stay(state: State, event: on.ProbePassed) -> Step:
@@ -269,7 +269,7 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.StopAsked:       _row(_stop,          _stop,          _stop,          _stop,          _stop,          _ignore),
     on.SettingsChanged: _row(_adopt,         _adopt,         _adopt_warily,  _adopt_warily,  _adopt,         _ignore),
     on.FilesStirred:    _row(stir,           stir,           stir,           stir,           stir,           _ignore),
-    on.SourcesRead:     _row(weigh,          weigh,          weigh,          weigh,          weigh_aside,    _ignore),
+    on.SourcesRead:     _row(weigh_first,    weigh,          weigh,          weigh,          weigh_aside,    _ignore),
     Timer.PAUSE:        _row(pause,          pause,          pause,          pause,          pause,          _ignore),
     Timer.SETTLE:       _row(settle,         settle,         settle,         settle,         settle,         _ignore),
     Timer.LOOK:         _row(look,           look,           look,           look,           look,           _ignore),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from dnsguard.core import actions as do
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event, SourcesRead
-from dnsguard.core.moves import Step, go_direct, hand_over, leads_to, publish, read, resume
+from dnsguard.core.moves import Step, go_direct, hand_over, leads_to, probe, publish, read, resume
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import Phase, Timer
@@ -56,6 +56,12 @@ def weigh(state: State, event: SourcesRead) -> Step:
     return state, actions if state.pid else (*actions, do.FindDnsmasq())
 
 
+@leads_to(Phase.DIRECT, Phase.PROVING, Phase.YIELDED)
+def weigh_first(state: State, event: SourcesRead) -> Step:
+    """The same at the start: what the guard before us left may stay while dnsmasq is on trial."""
+    return weigh(state, event)
+
+
 @leads_to(Phase.DIRECT, Phase.STARTING)
 def weigh_aside(state: State, event: SourcesRead) -> Step:
     """The same while standing back: our link may have been put back by somebody."""
@@ -80,10 +86,10 @@ def _consider(state: State, event: SourcesRead) -> Step:
         return replace(state, candidate=None), ()
     if found != state.candidate:
         return replace(state, candidate=found), (do.SetTimer(Timer.SETTLE, state.policy.settle_s),)
-    return _accept(replace(state, candidate=None), found) if event.settled else (state, ())
+    return _accept(replace(state, candidate=None), found, event.reading) if event.settled else (state, ())
 
 
-def _accept(state: State, found: Upstreams) -> Step:
+def _accept(state: State, found: Upstreams, reading: Reading) -> Step:
     known = state.upstreams
     if known and (known.nameservers, known.demanded) == (found.nameservers, found.demanded):
         # Only search or options changed: dnsmasq has no part in that.
@@ -94,7 +100,17 @@ def _accept(state: State, found: Upstreams) -> Step:
     # A probe that is under way asks for the old list, so it is no longer waited for.
     state = replace(state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0)
     state = replace(state, probing=False, held=None)
+    if known is None and _is_heir(state, reading):
+        # An upgrade must not flip: it stays until the trial, which may not fail once, has an end.
+        return probe(replace(state, phase=Phase.PROVING))
     return publish(state) if state.phase is Phase.YIELDED else go_direct(state)
+
+
+def _is_heir(state: State, reading: Reading) -> bool:
+    """Whether libc was left with a dnsmasq that the guard before us had proved, and that is still there."""
+    left = reading.inherited[:1] == (state.policy.dnsmasq_address,)
+    ready = state.registered is not False and (state.is_offered or state.offered is None)
+    return left and ready and state.phase is Phase.STARTING and state.pid is not None
 
 
 def _defend(state: State, reading: Reading) -> Step:

@@ -88,6 +88,7 @@ class Reading:
         spoilt_by: what stands in the file that we write while that is not what we wrote, bounded,
             for the log; None while it is.
         newcomer: whether that is a whole file of another program, and names a usable server.
+        inherited: the servers that libc is told of by a file of ours from another life.
         complaints: what could not be read or understood, each with its source.
     """
 
@@ -98,6 +99,7 @@ class Reading:
     trampled_by: str = ""
     spoilt_by: str | None = None
     newcomer: bool = False
+    inherited: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
 
@@ -133,6 +135,7 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
         trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
         spoilt_by=None if spoilt_by is None else spoilt_by[:SHOWN_CHARACTERS],
         newcomer=newcomer is not None,
+        inherited=_parsed(sources.published).nameservers if _is_inherited(sources, written) else (),
         complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
     )
 
@@ -143,6 +146,10 @@ def _spoilt_by(published: Source, written: str | None) -> str | None:
     if written is None:
         return None if resolvconf.is_marked(text) or not text else text
     return None if text == written else text
+
+
+def _is_inherited(sources: Sources, written: str | None) -> bool:
+    return written is None and sources.attached and resolvconf.is_marked(sources.published.text or "")
 
 
 def first_file(sources: Sources, is_own: Callable[[str], bool]) -> ResolvConf:

@@ -53,6 +53,8 @@ def status_line(state: State) -> str:
     if state.phase is Phase.YIELDED:
         return f"{phase}: another program owns resolv.conf; standing back from {servers}"
     if not state.is_published:
+        if state.phase is Phase.PROVING and not state.refused:
+            return f"{phase}: libc was left with dnsmasq, which is on trial; ready to publish {servers}"
         return f"{phase}: cannot yet publish {servers}"
     why = f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
     return f"{phase}: libc asks {servers}{why}"
@@ -69,9 +71,7 @@ def _moved(before: State, event: Event, after: State) -> Said:
     """The phase or the list is another one."""
     servers = ", ".join(after.upstreams.nameservers) if after.upstreams else "no server"
     if before.generation != after.generation:
-        source = after.upstreams.source if after.upstreams else ""
-        code = "upstreams-changed" if before.generation else "upstreams-known"
-        return Said(code, "info", f"generation {after.generation}: upstreams {servers}, from {source}")
+        return _accepted(before, servers, after)
     match after.phase, event:
         case Phase.STOPPING, _:
             return Said("stopping", "info", f"stopping; resolv.conf stays {before.phase.value}")
@@ -95,6 +95,14 @@ def _moved(before: State, event: Event, after: State) -> Said:
             level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
             return Said(code, level, f"dnsmasq is no use ({verdict.value}: {detail}); libc asks {servers} now")
     return Said("direct", "info", f"libc asks {servers} now")
+
+
+def _accepted(before: State, servers: str, after: State) -> Said:
+    source = after.upstreams.source if after.upstreams else ""
+    text = f"generation {after.generation}: upstreams {servers}, from {source}"
+    if after.phase is Phase.PROVING:
+        text += f"; libc was left with dnsmasq (PID {after.pid}), which is on trial"
+    return Said("upstreams-changed" if before.generation else "upstreams-known", "info", text)
 
 
 def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:

@@ -42,6 +42,10 @@ class BrokenPromiseError(AssertionError):
     """A step that the guard must never take."""
 
 
+INHERITED: File = (Kind.GUARDED, 0)
+"""What a guard that had proved dnsmasq has left when it was upgraded."""
+
+
 class World(NamedTuple):
     """What is true outside of the guard.
 
@@ -110,6 +114,11 @@ SETTLED = (False, True)
 
 
 @cache
+def _with_inheritance(look: on.SourcesRead) -> on.SourcesRead:
+    return replace(look, reading=replace(look.reading, inherited=(POLICY.dnsmasq_address, *BOTH[:1])))
+
+
+@cache
 def looks_without(lists: tuple[Upstreams | None, ...]) -> tuple[Reading, ...]:
     """On a host without resolvconf, whose dnsmasq is given no file."""
     return tuple(Reading(found, None, None, attached=True) for found in lists)
@@ -140,7 +149,8 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
             yield answer, waiting
     for look in looks(state):
         spoilt = look.reading.spoilt_by is not None
-        yield look, world._replace(file=None, answered=False) if spoilt else world
+        seen = _with_inheritance(look) if world.file == INHERITED else look
+        yield seen, world._replace(file=None, answered=False) if spoilt else world
     yield on.StopAsked(), world
     if state.pid is not None and world.deaths < len(PROCESSES) - 1:
         yield on.DnsmasqGone(state.pid), world._replace(deaths=world.deaths + 1)
@@ -245,7 +255,8 @@ def witnessed(state: State, event: Event, world: World) -> World:
             return world._replace(failures=0)
         case on.ProbeFailed(verdict=verdict):
             if state.phase is not Phase.GUARDED:
-                return world._replace(passes=0)
+                # What was inherited is not given a second chance.
+                return world._replace(passes=0, failures=POLICY.fall if world.file == INHERITED else 0)
             # One failure ends a trial, but not yet a trust that was earned.
             return world._replace(failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
         case on.DnsmasqGone():
@@ -312,11 +323,14 @@ def check_rest(state: State, world: World) -> None:
         pass  # Another program has our file; to write it would be the next blow.
     elif world.refused:
         promised(retried or state.is_published, "a refused file is tried again")
+    elif world.file == INHERITED and state.phase is Phase.PROVING:
+        promised(not world.failures, "what was inherited is left at the first failure")
+        promised(state.registered is not False, "and before an announced end")
     elif state.upstreams is not None:
         promised(world.file == (state.wanted, state.generation), "libc reads what the phase calls for")
     if state.phase in (Phase.PROVING, Phase.GUARDED):
         promised(is_asked(state, world), "who is trusted or tried is asked again")
-    if world.file and world.file[0] is Kind.GUARDED and not retried:
+    if world.file and world.file[0] is Kind.GUARDED and world.file != INHERITED and not retried:
         promised(world.passes >= POLICY.rise, "dnsmasq is named only while it is proven")
         promised(world.failures < POLICY.fall, "`fall` failures, or a telling one, end it")
         promised(world.file[1] == state.generation, "dnsmasq is named only for the current generation")
@@ -355,6 +369,7 @@ class Walk:
 
     decide: Decide = decide
     most: int = 3_000_000
+    worlds: tuple[World, ...] = (World(), World(file=INHERITED))
     transitions: int = 0
 
     def __post_init__(self) -> None:
@@ -368,8 +383,9 @@ class Walk:
     def run(self, start: Node | None = None) -> "Walk":
         """Visit everything from the start, or from a node; raises BrokenPromiseError at the first broken promise."""
         waiting = deque[Node]([start] if start else [])
-        for node in () if start else self._settled((State(policy=POLICY), World()), on.Started()):
-            self._arrive(self._reduced(node), waiting, (), on.Started())
+        for world in () if start else self.worlds:
+            for node in self._settled((State(policy=POLICY), world), on.Started()):
+                self._arrive(self._reduced(node), waiting, (), on.Started())
         while waiting and len(self.seen) < self.most:
             node = waiting.popleft()
             if node[0].phase is Phase.STOPPING:

@@ -8,8 +8,8 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Kind, Phase, Timer
-from tests.core.story import NEW, OLD, PID, POLICY, direct, guarded, kinds, look, proving, upstreams
+from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
+from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, kinds, look, passed, proving, upstreams
 
 
 def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_pause() -> None:
@@ -22,6 +22,54 @@ def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_pause() ->
 
     assert [do.ReadSources] == kinds(first) == kinds(again)
     assert (replace(state, pausing=False), ()) == decide(state, on.TimerFired(Timer.PAUSE))
+
+
+BEFORE = State(policy=POLICY, pid=PID)
+HEIR = look(OLD, settled=True, inherited=("127.0.0.1", OLD))
+
+
+def test_a_proof_is_inherited_on_trial() -> None:
+    """What the guard before us published stays, unwritten, until it has passed here, too."""
+    seen, _ = decide(BEFORE, replace(HEIR, settled=False))
+    state, actions = decide(seen, HEIR)
+
+    assert [do.Probe] == kinds(actions)
+    assert (Phase.PROVING, 1, None) == (state.phase, state.generation, state.published)
+    assert do.Probe(1, PID, (OLD,), forward=True) in actions
+    for _ in range(POLICY.rise):
+        state, actions = decide(replace(state, probing=True), passed())
+    assert Phase.GUARDED is state.phase
+    assert [do.Publish] == kinds(actions)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_was_inherited_may_not_fail_once(verdict: Verdict) -> None:
+    """libc reads it, and would feel the next failure."""
+    seen, _ = decide(BEFORE, replace(HEIR, settled=False))
+    heir, _ = decide(seen, HEIR)
+    state, actions = decide(heir, failed(verdict))
+
+    assert Phase.DIRECT is state.phase
+    assert [do.Publish] == kinds(actions)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (replace(BEFORE, pid=None), HEIR),
+        (BEFORE, look(OLD, settled=True, inherited=(OLD,))),
+        (BEFORE, look(OLD, settled=True, inherited=("127.0.0.1",), registered=False)),
+        (BEFORE, look(OLD, settled=True, offered=(NEW,), inherited=("127.0.0.1",))),
+    ],
+    ids=["nobody", "a direct file", "a deregistered one", "one with another list"],
+)
+def test_nothing_is_inherited_from(state: State, event: on.SourcesRead) -> None:
+    """Then libc gets the upstreams first, as on any start."""
+    seen, _ = decide(state, replace(event, settled=False))
+    after, actions = decide(seen, event)
+
+    assert Phase.DIRECT is after.phase
+    assert do.Publish in kinds(actions)
 
 
 def test_silence_is_looked_into_as_well() -> None:

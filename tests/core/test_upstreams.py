@@ -192,6 +192,16 @@ def test_a_published_file_is_whole_if_it_says_what_was_written() -> None:
     assert "" == choose(PLAIN, not_own, OURS).spoilt_by
 
 
+def test_what_a_guard_before_us_left_is_inherited() -> None:
+    """Only in a new life, only if it bears our mark, and only while libc reads it."""
+    left = replace(PLAIN, published=Source("published", OURS.replace("192.0.2.1", "127.0.0.1")))
+
+    assert ("127.0.0.1",) == choose(left, not_own).inherited
+    assert () == choose(left, not_own, OURS).inherited
+    assert () == choose(replace(left, attached=False), not_own).inherited
+    assert () == choose(replace(PLAIN, published=says("published", "127.0.0.1")), not_own).inherited
+
+
 def test_another_programs_file_in_place_of_ours_is_a_newcomer_and_a_source() -> None:
     """In this life and in a new one; it is newer than what was kept by attach."""
     there = replace(PLAIN, published=says("published", "192.0.2.7"), newcomer=says("newcomer", "192.0.2.8"))

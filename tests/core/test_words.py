@@ -135,6 +135,7 @@ def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:
         (direct(pid=None, missing="no PID file"), f"direct: libc asks {OLD} (no PID file)"),
         (guarded(), f"guarded: libc asks 127.0.0.1, {OLD}"),
         (guarded(published=None), f"guarded: cannot yet publish 127.0.0.1, {OLD}"),
+        (proving(published=None), f"proving: libc was left with dnsmasq, which is on trial; ready to publish {OLD}"),
         (YIELDED, f"yielded: another program owns resolv.conf; standing back from {OLD}"),
         (guarded(phase=Phase.STOPPING), "stopping"),
     ],

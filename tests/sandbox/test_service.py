@@ -4,7 +4,7 @@ import contextlib
 import json
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,32 @@ def test_sigterm_leaves_a_file_that_works(host: Host, guarded: Guard, dnsmasq: s
     assert 0 == guarded.stop()
     assert before == host.resolv_conf()
     assert host.resolves()
+
+
+@pytest.mark.parametrize("end", [Guard.stop, Guard.kill])
+def test_next_guard_does_not_touch_what_the_one_before_had_proved(
+    host: Host, guarded: Guard, end: Callable[[Guard], object]
+) -> None:
+    """An upgrade must not flip: the file is the same inode all the time, and dependents are let go by it."""
+    file = host.path("/run/dnsguard/resolv.conf")
+    before = file.stat().st_ino, file.read_bytes()
+    end(guarded)
+    guarded.start()
+    guarded.wait_for_code("ready")
+
+    assert "guarded" == guarded.phase()
+    assert before == (file.stat().st_ino, file.read_bytes())
+    assert [] == guarded.said("direct")
+
+
+def test_next_guard_does_not_inherit_a_dnsmasq_that_hangs(host: Host, guarded: Guard) -> None:
+    """One failure is enough: nobody asks the one whom the guard before had proved."""
+    guarded.stop()
+    host.hang_dnsmasq()
+    guarded.start()
+    guarded.wait_for_code("ready")
+
+    assert ["direct", [UPSTREAM]] == [guarded.phase(), host.nameservers()]
 
 
 def test_killed_guard_is_cleaned_up_after(host: Host, guarded: Guard) -> None:
