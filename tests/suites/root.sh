@@ -2,7 +2,7 @@
 # Usage: root.sh SUITE
 # Prints where the root of a Debian suite lies, and makes it first if it is not there: two minutes.
 # It is kept below the user's cache directory, named after what it is made from, and never written to
-# again; remove it to have newer packages. Needs root, and mmdebstrap, which is installed if missing.
+# again; remove it to have newer packages. Needs root.
 set -eu
 
 suite=$1
@@ -21,48 +21,15 @@ if [ -d "$root" ]; then
 	echo "$root"
 	exit
 fi
-if [ "$(id -u)" != 0 ]; then
-	echo "root.sh: only root can make $root" >&2
-	exit 1
-fi
-if ! command -v mmdebstrap >/dev/null; then
-	echo "root.sh: installing mmdebstrap" >&2
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
-fi
-
-# From where this machine has its own packages, and by the same rules for fetching.
-codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-sources() {
-	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sort -u |
-		while read -r release uri; do
-			case $release in
-			"$codename") echo "deb $uri $suite main" ;;
-			"$codename"-*) [ "$suite" = sid ] || echo "deb $uri $suite-${release#*-} main" ;;
-			esac
-		done
-}
-
 mkdir -p "$(dirname "$root")"
 work=$(mktemp -d "$root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -v IndexTargets >"$work/apt.conf"
-mkdir "$work/root"
-echo "root.sh: making $root" >&2
-# shellcheck disable=SC2086 # the list becomes one line, on purpose
-sources | mmdebstrap --quiet --variant=minbase --format=directory \
-	--include="$(echo $packages | tr ' ' ,)" \
-	--aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io \
-	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-	--dpkgopt='path-exclude=/usr/share/locale/*' \
+"$checkout/packaging/new-root.sh" "$work/root" "$suite" "$packages" \
 	--customize-hook="tar -C '$checkout' -c tests/sandbox | tar -C \"\$1/tmp\" -x" \
 	--customize-hook='chroot "$1" env -C /tmp HOME=/root PYTHONDONTWRITEBYTECODE=1 \
 		python3 -c "from tests.sandbox.namespaces import fetch; fetch().with_name(\"root\").mkdir()" >&2' \
-	--customize-hook='rm -r "$1/tmp/tests"' \
-	"$suite" "$work/root" - >&2
-chmod 755 "$work/root"
-echo "# This host asks nobody." >"$work/root/etc/resolv.conf"
+	--customize-hook='rm -r "$1/tmp/tests"'
 # journald does not start without one.
 tr -d - </proc/sys/kernel/random/uuid >"$work/root/etc/machine-id"
 # Whoever comes first wins.

@@ -2,56 +2,38 @@
 # Usage: root.sh SUITE
 # Prints where a whole Debian lies that machine.py can boot, and makes it first if it is not there: two or
 # three minutes. It is kept below the user's cache directory, named after what it is made from, and never
-# written to again; remove it to have newer packages. Needs root, and mmdebstrap, which is installed if missing.
+# written to again; remove it to have newer packages. Needs root.
 #
 # It has what dnsguard depends on, but neither dnsmasq nor resolvconf: those, and what they need beyond it, are
 # .deb files in ../debs, and inside, in the same files, an apt repository that asks no network.
 set -eu
 
 suite=$1
-room=$(dirname "$(realpath "$0")")
+packaging=$(dirname "$(realpath "$0")")/../../packaging
 
 packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 ifupdown procps netbase
 	python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd"
 offered="dnsmasq resolvconf"
 
-digest=$(printf '%s\n' "$packages" | cat - "$0" "$room/sources.sh" | sha256sum | cut -c1-12)
+digest=$(printf '%s\n' "$packages" | cat - "$0" "$packaging/new-root.sh" | sha256sum | cut -c1-12)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/system-$suite-$digest
 if [ -d "$image" ]; then
 	echo "$image/root"
 	exit
 fi
-if [ "$(id -u)" != 0 ]; then
-	echo "root.sh: only root can make $image" >&2
-	exit 1
-fi
-if ! command -v mmdebstrap >/dev/null; then
-	echo "root.sh: installing mmdebstrap" >&2
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
-fi
-
 mkdir -p "$(dirname "$image")"
 work=$(mktemp -d "$image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 root=$work/root
-mkdir "$root" "$work/debs" "$work/machine"
+mkdir "$work/debs" "$work/machine"
 
-echo "root.sh: making $image" >&2
-apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -v IndexTargets >"$work/apt.conf"
-# shellcheck disable=SC2086 # the list becomes one line, on purpose
-"$room/sources.sh" "$suite" | mmdebstrap --quiet --variant=minbase --format=directory \
-	--include="$(echo $packages | tr ' ' ,)" \
-	--aptopt="$work/apt.conf" --dpkgopt=force-unsafe-io \
-	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-	--dpkgopt='path-exclude=/usr/share/locale/*' \
+"$packaging/new-root.sh" "$root" "$suite" "$packages" \
 	--customize-hook='rm "$1"/var/cache/apt/archives/*.deb' \
 	--customize-hook="APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
 		-o APT::Install-Recommends=true install $offered >&2" \
-	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'" \
-	"$suite" "$root" - >&2
-chmod 755 "$root" "$work"
+	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'"
+chmod 755 "$work"
 # What held while it was made does not hold inside.
 rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
 
@@ -88,7 +70,6 @@ END
 rm -f "$root/etc/resolv.conf"
 echo "nameserver 192.0.2.53" >"$root/etc/resolv.conf"
 
-rm "$work/apt.conf"
 # Whoever comes first wins.
 mv -T "$work" "$image" 2>/dev/null || [ -d "$image" ]
 echo "$image/root"
