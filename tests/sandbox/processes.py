@@ -88,9 +88,10 @@ def child_of_pid(pid: int) -> int:
 
 def _children(pid: int) -> list[int]:
     children = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        # The name, between parentheses, may hold anything.
+    for process in Path("/proc").glob("[0-9]*"):
+        # Any of them may end at this moment.
         with contextlib.suppress(OSError):
-            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
-                children.append(int(stat.parent.name))
+            # The name, between parentheses, may hold anything.
+            if int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
+                children.append(int(process.name))
     return children
