@@ -1,14 +1,13 @@
 """The real .deb, built from this checkout as it lies there, once a session."""
 
+import atexit
+import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from tests.sandbox.namespaces import CHECKOUT
-
-_FOLDER = tempfile.TemporaryDirectory(prefix="dnsguard-deb-")
-
 
 @cache
 def package() -> Path:
@@ -17,5 +16,7 @@ def package() -> Path:
     Raises:
         CalledProcessError: build.sh failed; it has said why.
     """
-    subprocess.run([CHECKOUT / "packaging/build.sh", "--worktree", "--into", _FOLDER.name], check=True)
-    return next(Path(_FOLDER.name).glob("dnsguard_*.deb"))
+    folder = tempfile.mkdtemp(prefix="dnsguard-deb-")
+    atexit.register(shutil.rmtree, folder)
+    subprocess.run([CHECKOUT / "packaging/build.sh", "--worktree", "--into", folder], check=True)
+    return next(Path(folder).glob("dnsguard_*.deb"))
