@@ -13,7 +13,7 @@ suite=trixie
 case $kind in
 build) packages="build-essential" ;;
 # systemd and apparmor for their own checkers; python3 and its modules so that the package installs there.
-lint) packages="lintian mandoc systemd apparmor python3 python3-dnspython python3-pyinotify
+lint) packages="lintian mandoc shellcheck systemd apparmor python3 python3-dnspython python3-pyinotify
 	python3-structlog python3-systemd dnsmasq-base" ;;
 *)
 	echo "root.sh: build or lint, not $kind" >&2
@@ -35,7 +35,7 @@ set --
 if [ "$kind" = build ]; then
 	set -- --customize-hook="mkdir -p \"\$1/tmp/source\" && cp -r '$room/debian' \"\$1/tmp/source/\"" \
 		--customize-hook='chroot "$1" env -C /tmp/source DEBIAN_FRONTEND=noninteractive \
-			apt-get build-dep -y -qq --no-install-recommends ./ >&2' \
+			apt-get build-dep -y -qq --no-install-recommends ./ >/dev/null' \
 		--customize-hook='rm -r "$1/tmp/source"'
 fi
 "$room/new-root.sh" "$work/root" "$suite" "$packages" "$@"
