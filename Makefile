@@ -51,7 +51,7 @@ deb: ## dist/dnsguard_VERSION_all.deb, from HEAD, built in a clean Debian 13; ne
 lint: ## lintian and others at the package in dist/
 	packaging/lint.sh
 
-reproducible: ## build it twice, under another path, time zone and umask, and compare
+reproducible: ## build the one in dist/ again, under another path, time zone and umask, and compare
 	packaging/reproducible.sh
 
 picture: deps ## draw the phases in ARCHITECTURE.md from the table

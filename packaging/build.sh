@@ -1,8 +1,10 @@
 #!/bin/sh
-# Usage: build.sh [--worktree] [--into DIRECTORY] [--under PATH]
+# Usage: build.sh [--worktree | --source TAR] [--into DIRECTORY] [--under PATH]
 # Builds dnsguard_VERSION_all.deb in a clean Debian 13, without network, and runs the quick tests there.
-# It is built from HEAD; with --worktree from the files that lie here, new ones included, ignored ones not.
-#   --into DIRECTORY  where the package is put, instead of dist/ of this checkout
+# It is built from HEAD.
+#   --worktree        from the files that lie here instead, new ones included, ignored ones not
+#   --source TAR      from what another build was made from
+#   --into DIRECTORY  where the package, its source.tar and its build.log are put, instead of dist/ of this checkout
 #   --under PATH      where the source lies while it is built, below /mnt or /tmp; no byte may depend on it
 # Needs root. The Debian root is kept in the user's cache directory, see root.sh.
 set -eu
@@ -11,14 +13,15 @@ room=$(dirname "$(realpath "$0")")
 checkout=$(realpath "$room/..")
 into=$checkout/dist
 under=/mnt/dnsguard
-worktree=no
+from=HEAD
 while [ $# -gt 0 ]; do
 	case $1 in
-	--worktree) worktree=yes ;;
+	--worktree) from=worktree ;;
+	--source) from=$(realpath "$2") && shift ;;
 	--into) into=$2 && shift ;;
 	--under) under=$2 && shift ;;
 	*)
-		sed -n '2,7s/^# //p' "$0" >&2
+		sed -n '2,9s/^# //p' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -41,17 +44,25 @@ trap 'exit 130' INT TERM
 git() {
 	command git -c safe.directory="$checkout" -C "$checkout" "$@"
 }
-mkdir "$work/source"
-if [ "$worktree" = yes ]; then
+case $from in
+HEAD)
+	say "source: $(git log -1 --format='%h %s')"
+	git archive HEAD >"$work/source.tar"
+	;;
+worktree)
 	say "source: the files in $checkout"
 	git ls-files -z --cached --others --exclude-standard >"$work/files"
-	# Deleted, and the deletion not yet committed: not an error.
-	(cd "$checkout" && tar --create --null --ignore-failed-read --files-from="$work/files" 2>/dev/null) |
-		tar --extract --no-same-owner --directory="$work/source"
-else
-	say "source: $(git log -1 --format='%h %s')"
-	git archive HEAD | tar --extract --no-same-owner --directory="$work/source"
-fi
+	# Deleted, and the deletion not yet committed: not an error. Nor is 1: written to while it was read.
+	tar --create --directory="$checkout" --null --ignore-failed-read --files-from="$work/files" \
+		>"$work/source.tar" 2>"$work/log" || [ $? = 1 ]
+	;;
+*)
+	say "source: $from"
+	cp "$from" "$work/source.tar"
+	;;
+esac
+mkdir "$work/source"
+tar --extract --no-same-owner --directory="$work/source" --file="$work/source.tar"
 cp -r "$work/source/packaging/debian" "$work/source/debian"
 
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$work/source/debian/changelog")
@@ -79,5 +90,6 @@ mkdir -p "$into"
 # In one step: whoever installs at this moment gets a whole package.
 cp "$work/dnsguard_${version}_all.deb" "$into/.dnsguard.deb"
 mv "$into/.dnsguard.deb" "$into/dnsguard_${version}_all.deb"
+cp "$work/source.tar" "$into/"
 cp "$work/log" "$into/build.log"
 say "$into/dnsguard_${version}_all.deb"
