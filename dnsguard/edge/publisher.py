@@ -7,6 +7,8 @@ Facts the code below rests on:
   name is replaced itself and never followed, so the published name cannot lead a write elsewhere.
 - open(2) subtracts the umask from the mode; fchmod(2) does not.
 - write(2) may take less than it was given: a file system that fills up says so at the next call.
+- On tmpfs a page that a file has is kept when it is written again, and rename(2) needs no page: a file
+  that was laid in before still takes a whole resolv.conf when there is no room for a new one (tried).
 - After a power cut the new name may be there and its bytes not, unless the file was synced before
   the rename; the name itself is certain once its directory is synced. Source: fsync(2).
 - kill(2) with signal 0 asks whether a process exists; EPERM means that it does. /proc does not
@@ -24,6 +26,9 @@ from dnsguard.core.events import Published, PublishFailed
 
 MAX_KEPT_BYTES = 65536
 """No resolv.conf is longer; the largest seen in the field is below 2 KiB."""
+
+SPARE_BYTES = 4096
+"""One page; the published file has at most a few hundred bytes."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,13 +49,47 @@ _NEXT = {
 def publish(path: Path, asked: Publish, text: str) -> Published | PublishFailed:
     """Make `text` what libc reads; on failure the file that was there before is still there, whole.
 
-    A symlink at `path` is replaced by the file. Nothing is synced: /run does not outlive a power cut.
+    A symlink at `path` is replaced by the file. Nothing is synced: /run does not outlive a power cut. Where there
+    is no room for a new file, the spare that was laid in beside it the last time is used up.
     """
+    data = text.encode("utf-8", "surrogateescape")
     try:
-        replace_file(path, text.encode("utf-8", "surrogateescape"))
+        replace_file(path, data)
     except OSError as error:
-        return PublishFailed(asked.kind, asked.generation, _in_words(path, error))
+        if error.errno not in (ENOSPC, EDQUOT) or not _use_spare(path, data):
+            return PublishFailed(asked.kind, asked.generation, _in_words(path, error))
+    _lay_in_spare(path)
     return Published(asked.kind, asked.generation)
+
+
+def _spare(path: Path) -> Path:
+    return path.with_name(f".{path.name}.spare")
+
+
+def _lay_in_spare(path: Path) -> None:
+    """Have a file ready that has its room already; without one the next full disk costs a flip."""
+    if not _spare(path).exists():
+        with suppress(OSError):
+            replace_file(_spare(path), b"\n" * SPARE_BYTES)
+
+
+def _use_spare(path: Path, data: bytes) -> bool:
+    """Put the data into the spare and the spare at `path`; False if there is none, or it is too small."""
+    try:
+        descriptor = os.open(_spare(path), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if len(data) > os.fstat(descriptor).st_size:
+            return False
+        os.pwrite(descriptor, data, 0)
+        os.truncate(descriptor, len(data))
+        os.rename(_spare(path), path)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def keep_aside(path: Path, aside: Path) -> None:

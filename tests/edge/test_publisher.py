@@ -241,7 +241,7 @@ asked = Publish(Kind.GUARDED, 3, ResolvConf())
 
 def show(answer):
     print(type(answer).__name__, answer.generation, getattr(answer, "reason", ""))
-    print(path.read_text().strip(), os.listdir(place))
+    print(path.read_text().strip(), sorted(os.listdir(place)))
 
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
 show(publish(path, asked, "nameserver 192.0.2.1\\n"))
@@ -259,7 +259,52 @@ show(publish(path, asked, "nameserver 192.0.2.1\\n"))
     assert "(ENOSPC); what was there stays; next: free some space there" in full
     assert "(EROFS); what was there stays; next: mount it writable" in read_only
     assert "Published 3 " == same
-    assert ["nameserver 192.0.2.1 ['resolv.conf']"] * 4 == [there, still, yet, end]
+    assert ["nameserver 192.0.2.1 ['.resolv.conf.spare', 'resolv.conf']"] * 4 == [there, still, yet, end]
+
+
+def test_a_full_file_system_takes_one_more_file_and_another_once_there_is_room(tmp_path: Path) -> None:
+    """The flip away from a dead dnsmasq must not fail because somebody has filled /run."""
+    said = in_private_mounts(
+        """
+import os, subprocess, sys
+from pathlib import Path
+from dnsguard.core.actions import Publish
+from dnsguard.core.resolvconf import ResolvConf
+from dnsguard.core.vocabulary import Kind
+from dnsguard.edge.publisher import publish
+
+place = Path(sys.argv[1])
+path = place / "resolv.conf"
+asked = Publish(Kind.GUARDED, 3, ResolvConf())
+
+def fill():
+    with open(place / "filler", "ab", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(4096))
+        except OSError:
+            pass
+
+def show(text):
+    print(type(publish(path, asked, text)).__name__, path.read_text().strip(), oct(path.stat().st_mode))
+
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+show("nameserver 192.0.2.1\\n")
+fill()
+show("nameserver 192.0.2.2\\n")
+fill()
+show("#" * 5000)
+os.unlink(place / "filler")
+show("nameserver 192.0.2.3\\n")
+fill()
+show("nameserver 192.0.2.4\\n")
+""",
+        tmp_path,
+    )
+
+    published = [f"Published nameserver 192.0.2.{number} 0o100644" for number in (1, 2, 3, 4)]
+    refused = "PublishFailed nameserver 192.0.2.2 0o100644"
+    assert [*published[:2], refused, *published[2:]] == said.splitlines()
 
 
 # --- publish ---------------------------------------------------------------------------------------
