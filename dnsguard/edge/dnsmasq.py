@@ -10,7 +10,9 @@ Facts the code below rests on:
 - dnsmasq forks: a child for each TCP client (for up to 150 s) and one that runs the DHCP script.
   They carry the same name, program and unit, and dnsmasq itself is their parent.
 - /proc/PID/exe may be read only by who may trace the process, so not by an unprivileged guard;
-  comm, stat and cgroup may be read by all, unless hidepid= or ProtectProc= hides the process.
+  comm, cmdline, stat and cgroup may be read by all, unless hidepid= or ProtectProc= hides the process.
+- A script's comm is its own name, its cmdline begins with the shell's: resolvconf's hook update.d/dnsmasq,
+  run from dnsmasq's unit when that ends, looks like dnsmasq by comm (seen on Debian 12 and 13).
 - After an upgrade of the package /proc/PID/exe ends in " (deleted)".
 - systemd puts a unit of the system into /system.slice/UNIT, an instance N@I.service into
   /system.slice/system-N.slice/N@I.service, and a user's own into /user.slice; a user may give a
@@ -221,7 +223,7 @@ class _Passport:
         try:
             path = os.readlink(self.proc / str(pid) / "exe")
         except PermissionError:
-            return ""
+            path = self._read(pid, "cmdline").partition("\0")[0]
         return path.removesuffix(" (deleted)").rpartition("/")[2]
 
     def _stat(self, pid: int, field: int) -> int:

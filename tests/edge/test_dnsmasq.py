@@ -293,6 +293,36 @@ loop.close()
     assert "CAP_KILL" in refused
 
 
+def test_a_script_that_is_called_dnsmasq_is_not_dnsmasq_to_a_guard_without_rights(tmp_path: Path) -> None:
+    """resolvconf's hook update.d/dnsmasq runs in dnsmasq's own unit; its command line begins with the shell."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    hook = tmp_path / "dnsmasq"
+    hook.write_text("#!/bin/sh\nread word\n")
+    hook.chmod(0o755)
+    tmp_path.chmod(0o755)
+    script = """
+import asyncio, os, sys
+from pathlib import Path
+from dnsguard.edge.dnsmasq import Dnsmasq
+os.chdir(sys.argv[1])
+os.setuid(65534)
+loop = asyncio.new_event_loop()
+print(Dnsmasq(loop, Path("dnsmasq.pid"), "", print).find())
+loop.close()
+"""
+    with running(str(hook)) as process:
+        (tmp_path / "dnsmasq.pid").write_text(f"{process.pid}\n")
+        name = Path(f"/proc/{process.pid}/comm")
+        until(lambda: name.read_text() == "dnsmasq\n", "the kernel shows the script's name")
+        ran = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script, str(tmp_path)],
+            env={"PYTHONPATH": ROOT}, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+
+    assert "which calls itself dnsmasq but runs 'sh'" in ran.stdout
+
+
 # --- PID files that lie ----------------------------------------------------------------------------
 
 
