@@ -172,9 +172,8 @@ class Daemon:
                 self._begin(self._probe(action))
             case do.AskPublished():
                 self._begin(self._ask(action))
-            case do.SayReady(degraded):
-                words = status_line(self._state)
-                self._service.ready(f"degraded: {degraded}; {words}" if degraded else words)
+            case do.SayReady():
+                self._service.ready(status_line(self._state))
             case do.SayReloaded():
                 self._service.reloaded(status_line(self._state))
             case do.Leave():

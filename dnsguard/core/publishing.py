@@ -15,8 +15,7 @@ def note_published(state: State, event: on.Published) -> Step:
     if (event.kind, event.generation) != (state.wanted, state.generation):
         return state, ()
     state = replace(state, published=(event.kind, event.generation), refused="")
-    settled = state.ready and (state.standby or event.kind is Kind.GUARDED)
-    asked = () if settled else ask_published(state)
+    asked = () if state.is_answered else ask_published(state)
     # Only now may dnsmasq be disturbed: the host has its upstreams.
     state, actions = hand_over(state)
     return state, (*asked, *actions)
@@ -35,19 +34,22 @@ def publish_again(state: State, event: Event) -> Step:
 def say_ready(state: State, event: on.LookupAnswered) -> Step:
     """This host resolves, if the answer is one to the file that libc reads now."""
     if (event.kind, event.generation) != state.published:
-        return ask_again(state, event)
+        return (state, ()) if state.ready else ask_again(state, event)
     standby = event.nameserver if event.kind is Kind.DIRECT else state.standby
     return replace(state, ready=True, standby=standby), () if state.ready else (do.SayReady(),)
 
 
 def retry_ask(state: State, event: on.LookupFailed) -> Step:
-    """Nobody answered: until dependents were let go, ask again."""
-    return state, () if state.ready else (do.SetTimer(Timer.ASK, state.policy.ask_retry_s),)
+    """Nobody answered: until somebody does, ask again."""
+    is_old = (event.kind, event.generation) != state.published
+    if state.is_answered or (state.ready and is_old):
+        return state, ()
+    return state, (do.SetTimer(Timer.ASK, state.policy.ask_retry_s),)
 
 
 def ask_again(state: State, event: Event) -> Step:
     """Ask the published servers, unless that is no longer of use."""
-    return state, ask_published(state) if state.is_published and not state.ready else ()
+    return state, ask_published(state) if state.is_published and not state.is_answered else ()
 
 
 def say_degraded(state: State, event: Event) -> Step:

@@ -70,6 +70,11 @@ class State:
         return self.published == (self.wanted, self.generation)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether libc's servers need not be asked any more: one has answered, or dnsmasq is trusted."""
+        return self.ready and (self.standby is not None or self.wanted is Kind.GUARDED)
+
+    @property
     def is_offered(self) -> bool:
         """Whether the file that dnsmasq is given names all that is demanded of it."""
         return self.upstreams is not None and set(self.upstreams.demanded) <= set(self.offered or ())

@@ -47,6 +47,8 @@ def status_line(state: State) -> str:
     phase = state.phase.value
     if state.phase is Phase.STOPPING:
         return phase
+    if state.ready and not state.is_answered and state.phase is not Phase.YIELDED:
+        phase = f"degraded: no server has answered yet; {phase}"
     if state.upstreams is None:
         return f"{phase}: no upstream is known yet"
     servers = ", ".join(file_of(state).nameservers)

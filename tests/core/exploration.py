@@ -169,7 +169,7 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
         Timer.PUBLISH: state.is_published or state.upstreams is None,
-        Timer.ASK: state.ready or not state.is_published,
+        Timer.ASK: state.is_answered or not state.is_published,
         Timer.READY: state.ready,
         Timer.QUIET: state.rounds == 0,
         Timer.YIELD: state.phase is not Phase.YIELDED,
@@ -356,7 +356,7 @@ def kindly(node: Node) -> tuple[Event, World]:
     state, world = node
     for asked in sorted(world.under_way, key=str):
         return answers(asked)[0], world._replace(under_way=world.under_way - {asked})
-    waiting = {Timer.ASK: not state.ready and state.is_published, Timer.YIELD: state.phase is Phase.YIELDED}
+    waiting = {Timer.ASK: not state.is_answered and state.is_published, Timer.YIELD: state.phase is Phase.YIELDED}
     for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
         if timer in world.timers or waiting.get(timer):
             return TIMERS[timer], world._replace(timers=world.timers - {timer})

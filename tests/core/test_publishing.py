@@ -33,7 +33,7 @@ def test_an_answer_to_another_file_is_asked_for_again() -> None:
     assert (do.AskPublished(Kind.DIRECT, 2, (NEW,)),) == actions
 
 
-def test_silence_is_asked_again_until_dependents_are_let_go() -> None:
+def test_silence_is_asked_again_until_somebody_answers() -> None:
     """Then nobody waits any more."""
     state = direct(ready=False)
     _, later = decide(state, on.LookupFailed(Kind.DIRECT, 1, "silence"))
@@ -43,6 +43,21 @@ def test_silence_is_asked_again_until_dependents_are_let_go() -> None:
     assert [do.AskPublished] == kinds(again)
     assert () == decide(direct(), on.LookupFailed(Kind.DIRECT, 1, "silence"))[1]
     assert () == decide(direct(), on.TimerFired(Timer.ASK))[1]
+
+
+def test_a_host_that_was_let_go_in_doubt_is_asked_about_until_a_server_answers() -> None:
+    """The state says "degraded" as long as that is so, and no longer."""
+    state = direct(standby=None)
+    _, later = decide(state, on.LookupFailed(Kind.DIRECT, 1, "silence"))
+    _, again = decide(state, on.TimerFired(Timer.ASK))
+    answered, said = decide(state, on.LookupAnswered(Kind.DIRECT, 1, OLD))
+
+    assert (do.SetTimer(Timer.ASK, POLICY.ask_retry_s),) == later
+    assert [do.AskPublished] == kinds(again)
+    assert answered.is_answered
+    assert () == said
+    assert (state, ()) == decide(state, on.LookupFailed(Kind.DIRECT, 0, "an old list's"))
+    assert (state, ()) == decide(state, on.LookupAnswered(Kind.DIRECT, 0, OLD))
 
 
 def test_a_boot_without_network_does_not_hang() -> None:

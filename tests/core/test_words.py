@@ -136,6 +136,8 @@ def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:
         (guarded(), f"guarded: libc asks 127.0.0.1, {OLD}"),
         (guarded(published=None), f"guarded: cannot yet publish 127.0.0.1, {OLD}"),
         (proving(published=None), f"proving: libc was left with dnsmasq, which is on trial; ready to publish {OLD}"),
+        (replace(FRESH, ready=True), "degraded: no server has answered yet; starting: no upstream is known yet"),
+        (direct(standby=None), f"degraded: no server has answered yet; direct: libc asks {OLD}"),
         (YIELDED, f"yielded: another program owns resolv.conf; standing back from {OLD}"),
         (guarded(phase=Phase.STOPPING), "stopping"),
     ],
