@@ -24,7 +24,7 @@ done
 
 say shell scripts
 dpkg --control dnsguard.deb control
-for script in control/postinst control/postrm control/prerm tree/usr/libexec/dnsguard/* tree/etc/resolvconf/update.d/*; do
+for script in control/postinst control/postrm control/prerm tree/usr/libexec/dnsguard/*; do
 	case $(head -n 1 "$script") in
 	# -ef is not POSIX, but dash's.
 	'#!/bin/sh'*) shellcheck --exclude=SC3013 "$script" && sh -n "$script" || status=1 ;;
