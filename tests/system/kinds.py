@@ -32,6 +32,18 @@ EXPECTING = "expecting"
 GUARDED = "guarded"
 """The whole: resolvconf, dnsmasq, and dnsguard, which trusts it."""
 
+ALONE = "guarded, no standby"
+"""The same with `standby = "no"`: libc is told of dnsmasq alone."""
+
+TO_POLL = "plain, no-poll"
+"""A plain machine where a dnsmasq that comes will not watch its upstream file, as one of 2013 that polls."""
+
+POLLS = "dnsmasq, no-poll"
+"""A machine with such a dnsmasq."""
+
+POLLS_GUARDED = "guarded, no-poll"
+"""And with dnsguard, which trusts it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -62,6 +74,19 @@ def _add_dnsguard(machine: Machine) -> None:
     machine.install(package())
 
 
+def _without_standby(machine: Machine) -> None:
+    configure(machine, '[guard]\nstandby = "no"\n')
+
+
+def _no_poll(machine: Machine) -> None:
+    machine.run("mkdir -p /etc/dnsmasq.d && echo no-poll >/etc/dnsmasq.d/no-poll.conf")
+
+
+def configure(machine: Machine, text: str) -> None:
+    """Replace its dnsguard.toml, which is read at the next start or reload."""
+    machine.path("/etc/dnsguard/dnsguard.toml").write_text(text)
+
+
 def is_guarded(machine: Machine) -> bool:
     """Whether dnsguard has dnsmasq proven and its link in place, now."""
     return machine.run("dnsguard wait --for guarded --timeout 0", check=False).returncode == 0
@@ -73,6 +98,10 @@ KINDS = {
     CARED_FOR: Kind(PLAIN, _add_dnsguard),
     EXPECTING: Kind(RESOLVCONF, _add_dnsguard),
     GUARDED: Kind(DNSMASQ, _add_dnsguard, is_guarded),
+    ALONE: Kind(GUARDED, _without_standby, is_guarded),
+    TO_POLL: Kind(PLAIN, _no_poll),
+    POLLS: Kind(DNSMASQ, _no_poll, _is_behind_dnsmasq),
+    POLLS_GUARDED: Kind(GUARDED, _no_poll, is_guarded),
 }
 """A test may add kinds of its own."""
 
