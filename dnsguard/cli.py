@@ -135,19 +135,17 @@ def _attach(given: argparse.Namespace) -> int:
 
 def _detach(given: argparse.Namespace) -> int:
     from dnsguard.core.report import last_phase, upstreams_text
-    from dnsguard.edge import link, publisher
+    from dnsguard.edge import link, publisher, rights
     from dnsguard.wiring import link_paths, loopback_works
 
     settings = _load(given.config)
     told = _told(Path(settings.paths.status)) or {}
-    print(
-        link.detach(
-            link_paths(settings),
-            loopback_works(settings, last_phase(told)),
-            upstreams_text(told),
-            publisher.replace_file,
-        )
-    )
+    answers = loopback_works(settings, last_phase(told))
+
+    def works(address: str) -> bool:
+        return rights.ask_as_owner(Path(settings.paths.status).parent, lambda: answers(address))
+
+    print(link.detach(link_paths(settings), works, upstreams_text(told), publisher.replace_file))
     return 0
 
 

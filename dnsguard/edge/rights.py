@@ -1,0 +1,53 @@
+"""Lets root ask the network with a user's rights: what parses answers from the network is never root.
+
+Facts the code below rests on:
+
+- setuid(2) by root gives up root for good, saved user id included; groups must go before. In a user
+  namespace that knows root alone both fail with EINVAL (groups: EPERM); there "root" is nobody else.
+- Debian's user and group `nobody` and `nogroup` are 65534. Source: /usr/share/base-passwd/passwd.master.
+"""
+
+import os
+from collections.abc import Callable
+from errno import EINVAL, EPERM
+from pathlib import Path
+
+NOBODY = 65534
+
+
+def ask_as_owner(of: Path, question: Callable[[], bool]) -> bool:
+    """The answer of `question`, asked in a child process by who owns `of`, or by nobody if that is root or not there.
+
+    Who is not root asks by himself. A child that fails says no. Must not be called while threads run.
+    """
+    if os.geteuid() != 0:
+        return question()
+    user, group = _owner(of)
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    answer = False
+    try:
+        _become(user, group)
+        answer = question()
+    finally:
+        # Not sys.exit: what is above us on the stack is the parent's.
+        os._exit(0 if answer else 1)
+
+
+def _owner(of: Path) -> tuple[int, int]:
+    try:
+        there = of.stat()
+    except OSError:
+        return NOBODY, NOBODY
+    return there.st_uid or NOBODY, there.st_gid or NOBODY
+
+
+def _become(user: int, group: int) -> None:
+    try:
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+    except OSError as error:
+        if error.errno not in (EINVAL, EPERM):
+            raise
