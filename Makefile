@@ -7,8 +7,9 @@ SUITE ?= trixie
 SUITES := trixie sid pypi
 DEMO ?=
 BENCH ?=
+TABLE ?=
 
-.PHONY: help deps test check unit system suite suites demo bench deb lint reproducible picture clean
+.PHONY: help deps test check unit system table suite suites demo bench deb lint reproducible picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +39,9 @@ suite: ## the tests on another Debian, or with PyPI's newest (SUITE=trixie, sid,
 
 suites: ## the tests on all of those
 	@set -e; for suite in $(SUITES); do $(MAKE) suite SUITE=$$suite; done
+
+table: deps ## what each case costs a booted Debian 12 and 13, without dnsguard and with it (TABLE="--only killed"); needs root
+	$(PYTHON) -m tests.system.table $(TABLE)
 
 demo: deps ## the story, without the guard and with it (DEMO="--standby no", DEMO="--only crash")
 	$(PYTHON) -m tests.sandbox.demo $(DEMO)
