@@ -122,12 +122,12 @@ def _attach(given: argparse.Namespace) -> int:
     from dnsguard.core.upstreams import first_file
     from dnsguard.core.vocabulary import Kind
     from dnsguard.core.words import header
-    from dnsguard.edge import link, publisher, reader
+    from dnsguard.edge import link, publisher
     from dnsguard.edge.addresses import is_own_address
-    from dnsguard.wiring import link_paths, source_paths
+    from dnsguard.wiring import link_paths, read_everything, source_paths
 
     settings = _load(given.config)
-    first = first_file(reader.read_sources(source_paths(settings)), is_own_address)
+    first = first_file(read_everything(source_paths(settings)), is_own_address)
     text = resolvconf.render(first, header(Kind.DIRECT, 0))
     print(link.attach(link_paths(settings), text, publisher.replace_file))
     return 0

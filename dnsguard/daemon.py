@@ -17,7 +17,7 @@ from typing import Any
 from dnsguard.book import Book
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
-from dnsguard.core import resolvconf
+from dnsguard.core import remembered, resolvconf
 from dnsguard.core.actions import Action
 from dnsguard.core.errors import DnsguardError
 from dnsguard.core.events import Event
@@ -35,7 +35,7 @@ from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
-from dnsguard.wiring import prober_for, request_paths, source_paths
+from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths
 
 
 class Daemon:
@@ -146,7 +146,7 @@ class Daemon:
         """Perform an action whose answer is known when it is done; None if it is of the other kind."""
         match action:
             case do.ReadSources(settled):
-                sources = reader.read_sources(self._sources)
+                sources = read_everything(self._sources)
                 return on.SourcesRead(choose(sources, is_own_address, self._written), settled)
             case do.Publish(kind, generation, conf):
                 text = resolvconf.render(conf, header(kind, generation))
@@ -168,6 +168,8 @@ class Daemon:
                 self._set_timer(timer, after_s + random.random() * spread_s)
             case do.KeepNewcomer():
                 publisher.keep_aside(self._sources.published, self._sources.newcomer)
+            case do.KeepList(conf, networks):
+                self._keep_list(remembered.text_of(conf, networks))
             case do.Probe():
                 self._begin(self._probe(action))
             case do.AskPublished():
@@ -178,6 +180,14 @@ class Daemon:
                 self._service.reloaded(status_line(self._state))
             case do.Leave():
                 self._left.set()
+
+    def _keep_list(self, text: str) -> None:
+        path = self._sources.remembered
+        try:
+            # Not synced: libc must not wait for a disk, and half a list is none.
+            publisher.replace_file(path, text.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            self._log.say("list-not-kept", "warning", f"cannot write {path}: {error.strerror}")
 
     def _set_timer(self, timer: Timer, after_s: float) -> None:
         if timer in self._timers:

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dnsguard.core.actions import AskPublished, Probe
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.events import LookupAnswered, ProbeFailed
 from dnsguard.core.settings import Settings
+from dnsguard.core.upstreams import Sources
 from dnsguard.core.vocabulary import Kind, Phase, Verdict
+from dnsguard.edge import reader
 from dnsguard.edge.link import LinkPaths
+from dnsguard.edge.networks import networks
 from dnsguard.edge.prober import Prober, parse_question
 from dnsguard.edge.reader import SourcePaths
 
@@ -29,7 +33,13 @@ def source_paths(settings: Settings) -> SourcePaths:
         published=Path(paths.published),
         newcomer=_newcomer(settings),
         kept=Path(paths.kept),
+        remembered=Path(paths.remembered),
     )
+
+
+def read_everything(paths: SourcePaths) -> Sources:
+    """One look at all sources, and at the networks that this host is in."""
+    return replace(reader.read_sources(paths), networks=networks())
 
 
 def link_paths(settings: Settings) -> LinkPaths:

@@ -46,6 +46,17 @@ class KeepNewcomer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepList:
+    """Keep the list for a life in which no source speaks; `networks` as in Reading.
+
+    Not answered: nothing hangs on it in this life.
+    """
+
+    conf: ResolvConf
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FindDnsmasq:
     """Find the process. Answered by DnsmasqFound or DnsmasqMissing, and one day by DnsmasqGone."""
 
@@ -110,6 +121,7 @@ Action = (
     | ReadSources
     | Publish
     | KeepNewcomer
+    | KeepList
     | FindDnsmasq
     | Reload
     | Probe

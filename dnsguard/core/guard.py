@@ -69,7 +69,7 @@ def _ignore(state: State, event: Event) -> Step:
 def _begin(state: State, event: Event) -> Step:
     state, actions = read(state)
     latest = do.SetTimer(Timer.READY, state.policy.ready_timeout_s)
-    return state, (*actions, do.SetTimer(Timer.LOOK, state.policy.look_s), latest)
+    return state, (*actions, do.SetTimer(Timer.LOOK, state.policy.find_s), latest)
 
 
 @leads_to(Phase.STOPPING)

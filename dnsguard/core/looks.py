@@ -10,7 +10,8 @@ from dnsguard.core import actions as do
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event, SourcesRead
 from dnsguard.core.moves import Step, go_direct, hand_over, leads_to, probe, publish, read, resume
-from dnsguard.core.state import State
+from dnsguard.core.remembered import says_more
+from dnsguard.core.state import State, file_of
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import Phase, Timer
 
@@ -31,9 +32,10 @@ def settle(state: State, event: Event) -> Step:
 
 
 def look(state: State, event: Event) -> Step:
-    """Nothing was heard for long: look all the same."""
+    """Nothing was heard for long: look all the same; soon while no upstream is known, for a network makes no sound."""
     state, actions = stir(state, event)
-    return state, (*actions, do.SetTimer(Timer.LOOK, state.policy.look_s))
+    every_s = state.policy.look_s if state.upstreams else state.policy.find_s
+    return state, (*actions, do.SetTimer(Timer.LOOK, every_s))
 
 
 @leads_to(Phase.DIRECT, Phase.YIELDED)
@@ -45,6 +47,8 @@ def weigh(state: State, event: SourcesRead) -> Step:
     leaving = _announces_end(state, reading)
     state = replace(state, offered=reading.offered, registered=reading.registered, complaints=reading.complaints)
     state, more = _consider(state, event)
+    actions += more
+    state, more = _remember(state, reading)
     actions += more
     if leaving and state.phase in (Phase.PROVING, Phase.GUARDED):
         state, more = go_direct(state)
@@ -82,11 +86,23 @@ def _announces_end(state: State, reading: Reading) -> bool:
 def _consider(state: State, event: SourcesRead) -> Step:
     """Accept a list that is still there after its time; an empty look never replaces a good list."""
     found = event.reading.upstreams
-    if found is None or found == state.upstreams:
+    # What was known last is of use until a source speaks, and never again.
+    if found is None or found == state.upstreams or (event.reading.from_memory and state.upstreams):
         return replace(state, candidate=None), ()
     if found != state.candidate:
         return replace(state, candidate=found), (do.SetTimer(Timer.SETTLE, state.policy.settle_s),)
     return _accept(replace(state, candidate=None), found, event.reading) if event.settled else (state, ())
+
+
+def _remember(state: State, reading: Reading) -> Step:
+    """Keep a list that a source has named, with the networks that this host is in, for a time when none speaks."""
+    named = state.upstreams is not None and reading.upstreams == state.upstreams and not reading.from_memory
+    generation, networks = state.kept or (0, ())
+    known = generation == state.generation and not says_more(networks, reading.networks)
+    if not named or not reading.networks or known:
+        return state, ()
+    state = replace(state, kept=(state.generation, reading.networks))
+    return state, (do.KeepList(file_of(replace(state, phase=Phase.DIRECT)), reading.networks),)
 
 
 def _accept(state: State, found: Upstreams, reading: Reading) -> Step:

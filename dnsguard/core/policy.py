@@ -35,7 +35,7 @@ class Policy:
     look_s: float = 30.0
     """The files are looked at this often even if nothing was heard."""
     find_s: float = 1.0
-    """Between two looks for an absent dnsmasq."""
+    """Between two looks for an absent dnsmasq, and between two looks at the files while no upstream is known."""
     eager_tries: int = 5
     """Questions at trial_interval_s to a dnsmasq that fails them, before interval_s is enough."""
     offer_wait_s: float = 3.0

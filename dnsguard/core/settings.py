@@ -26,6 +26,8 @@ class Paths:
     """The plain file that stood at `resolv_conf` before attach, byte for byte."""
     kept_facts: str = "/var/lib/dnsguard/kept.json"
     """What kind of thing stood there: a file, a link and its target, or nothing."""
+    remembered: str = "/var/lib/dnsguard/upstreams.conf"
+    """The list that was good when it was last known; used until a source speaks, in the same networks only."""
     resolvconf_dir: str = "/run/resolvconf"
     """resolvconf's records lie in its `interface` folder."""
     interface_order: str = "/etc/resolvconf/interface-order"

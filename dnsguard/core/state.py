@@ -30,6 +30,7 @@ class State:
         refused: why the file could not be written when that was last tried; empty if it could.
         standby: the published upstream that answered first in this generation.
         ready: dependents were let go.
+        kept: the generation and the networks that the list was last kept for; None before.
         rounds: times that resolv.conf was overwritten without peace between.
     """
 
@@ -57,6 +58,7 @@ class State:
     refused: str = ""
     standby: str | None = None
     ready: bool = False
+    kept: tuple[int, tuple[str, ...]] | None = None
     rounds: int = 0
 
     @property

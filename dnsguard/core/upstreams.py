@@ -1,9 +1,9 @@
 """What several sources say -> the one list of real upstreams."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dnsguard.core import resolvconf
+from dnsguard.core import remembered, resolvconf
 from dnsguard.core.records import in_order
 from dnsguard.core.resolvconf import ResolvConf, is_marked
 
@@ -41,6 +41,8 @@ class Sources:
         newcomer: what another program wrote into that file last.
         kept: what /etc/resolv.conf said before `attach`, if it was a plain file.
         attached: whether /etc/resolv.conf is our link.
+        remembered: the list that was good when it was last known, in this life of the guard or another.
+        networks: the routers that this host sees, each "INTERFACE ADDRESS HARDWARE"; empty if it sees none.
     """
 
     records: tuple[Source, ...] | None
@@ -55,6 +57,8 @@ class Sources:
     newcomer: Source
     kept: Source
     attached: bool
+    remembered: Source = Source("")
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Reading:
             for the log; None while it is.
         newcomer: whether that is a whole file of another program, and names a usable server.
         inherited: the servers that libc is told of by a file of ours from another life.
+        from_memory: no source names a usable server, and `upstreams` is what was known last, in these networks.
+        networks: as in Sources.
         complaints: what could not be read or understood, each with its source.
     """
 
@@ -100,6 +106,8 @@ class Reading:
     spoilt_by: str | None = None
     newcomer: bool = False
     inherited: tuple[str, ...] = ()
+    from_memory: bool = False
+    networks: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
 
@@ -127,8 +135,9 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
     upstreams = _from_records(sources, usable)
     for source in (sources.upstream_file, *sources.others, sources.etc, stranger, sources.newcomer, sources.kept):
         upstreams = upstreams or _from_file(source, usable)
+    memory = None if upstreams else _from_memory(sources, usable)
     return Reading(
-        upstreams=upstreams,
+        upstreams=upstreams or memory,
         offered=None if sources.upstream_file.text is None else usable(offered.nameservers),
         registered=_registered(sources.records),
         attached=sources.attached,
@@ -136,6 +145,8 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
         spoilt_by=None if spoilt_by is None else spoilt_by[:SHOWN_CHARACTERS],
         newcomer=newcomer is not None,
         inherited=_parsed(sources.published).nameservers if _is_inherited(sources, written) else (),
+        from_memory=memory is not None,
+        networks=sources.networks,
         complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
     )
 
@@ -170,6 +181,14 @@ def _from_file(source: Source, usable: Callable[[Sequence[str]], tuple[str, ...]
     if not nameservers:
         return None
     return Upstreams(nameservers, nameservers, conf.search, conf.options, conf.rest, source.name)
+
+
+def _from_memory(sources: Sources, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Upstreams | None:
+    """What was known last, if this host is where it was known."""
+    if not remembered.is_of(sources.remembered.text or "", sources.networks):
+        return None
+    found = _from_file(sources.remembered, usable)
+    return found and replace(found, source=f"what was known last ({found.source})")
 
 
 def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Upstreams | None:

@@ -60,6 +60,8 @@ class SourcePaths:
     """What another program wrote into `published` last."""
     kept: Path = Path("/var/lib/dnsguard/resolv.conf.kept")
     """What resolv_conf said before `attach`, if it was a plain file."""
+    remembered: Path = Path("/var/lib/dnsguard/upstreams.conf")
+    """What the guard itself has kept of the list that was good."""
 
 
 def watched(paths: SourcePaths) -> tuple[Path, ...]:
@@ -96,6 +98,7 @@ def read_sources(paths: SourcePaths) -> Sources:
         newcomer=_read(paths.newcomer),
         kept=_read(paths.kept),
         attached=attached,
+        remembered=_read(paths.remembered),
     )
 
 

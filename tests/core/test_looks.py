@@ -7,7 +7,7 @@ import pytest
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
-from dnsguard.core.state import State
+from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, kinds, look, passed, proving, upstreams
 
@@ -294,3 +294,42 @@ def test_who_yielded_a_spoilt_file_writes_it_again_later() -> None:
 
     assert (Phase.DIRECT, 0) == (state.phase, state.rounds)
     assert [do.Publish, do.AskAttach] == kinds(actions)
+
+
+# What was known last -----------------------------------------------------------------------------
+
+HOME = ("eth0 192.0.2.1 02:00:00:00:00:01",)
+
+
+def test_a_list_that_a_source_has_named_is_kept_with_its_networks_once() -> None:
+    """And again when the host is in other networks, or the list is another one."""
+    state, first = decide(direct(), look(OLD, networks=HOME))
+    state, again = decide(state, look(OLD, networks=HOME))
+    _, elsewhere = decide(state, look(OLD, networks=("wlan0 10.0.0.1 ?",)))
+
+    assert do.KeepList(file_of(direct()), HOME) in first
+    assert do.KeepList not in kinds(again)
+    assert do.KeepList in kinds(elsewhere)
+    assert do.KeepList not in kinds(decide(direct(), look(OLD))[1])
+
+
+def test_a_guarded_host_keeps_its_upstreams_not_dnsmasq() -> None:
+    """The file that libc reads then names 127.0.0.1, which is no upstream."""
+    _, actions = decide(guarded(), look(OLD, networks=HOME))
+
+    assert do.KeepList(file_of(direct()), HOME) in actions
+
+
+def test_memory_serves_a_start_and_is_not_kept_again() -> None:
+    state = State(policy=POLICY, candidate=upstreams(OLD))
+    state, actions = decide(state, look(OLD, settled=True, from_memory=True, networks=HOME))
+
+    assert Phase.DIRECT is state.phase
+    assert do.KeepList not in kinds(actions)
+
+
+def test_memory_never_replaces_what_a_source_has_said() -> None:
+    """All sources have fallen silent: what they said last is newer than what was kept."""
+    state, _ = decide(direct(), look(NEW, from_memory=True, networks=HOME))
+
+    assert None is state.candidate

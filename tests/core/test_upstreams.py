@@ -252,3 +252,26 @@ def test_no_content_is_an_error(order: str, file: str, etc: str, records: list[t
     reading = choose(sources, not_own)
 
     assert reading.upstreams is None or reading.upstreams.nameservers
+
+
+HOME = ("eth0 192.0.2.1 02:00:00:00:00:01",)
+REMEMBERED = says("upstreams.conf", "192.0.2.53", more=f"# networks: {HOME[0]}\n")
+
+
+def test_what_was_known_last_is_used_while_no_source_speaks() -> None:
+    """At a start without a lease; only where it was known, and that it is a memory is said."""
+    reading = choose(replace(PLAIN, remembered=REMEMBERED, networks=HOME), not_own)
+
+    assert reading.upstreams is not None
+    assert ("192.0.2.53",) == reading.upstreams.nameservers
+    assert "what was known last (upstreams.conf)" == reading.upstreams.source
+    assert (True, HOME) == (reading.from_memory, reading.networks)
+    assert "no source names a usable upstream" in reading.complaints
+    assert None is choose(replace(PLAIN, remembered=REMEMBERED), not_own).upstreams
+
+
+def test_any_source_is_better_than_memory() -> None:
+    sources = replace(PLAIN, remembered=REMEMBERED, networks=HOME, kept=says("kept", "192.0.2.9"))
+
+    assert ("192.0.2.9",) == nameservers(sources)
+    assert not choose(sources, not_own).from_memory

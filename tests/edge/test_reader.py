@@ -33,6 +33,7 @@ def paths_in(root: Path) -> SourcePaths:
         published=root / "run/dnsguard/resolv.conf",
         newcomer=root / "run/dnsguard/newcomer.conf",
         kept=root / "var/kept",
+        remembered=root / "var/upstreams.conf",
     )
 
 
@@ -70,6 +71,7 @@ def test_a_bare_host_has_no_sources_and_no_trouble(paths: SourcePaths) -> None:
         newcomer=Source(str(paths.newcomer)),
         kept=Source(str(paths.kept)),
         attached=False,
+        remembered=Source(str(paths.remembered)),
     )
 
     assert expected == read_sources(paths)
@@ -81,6 +83,7 @@ def test_every_source_is_read_from_its_own_path(paths: SourcePaths) -> None:
     for path in files:
         write(path, str(path))
     write(paths.resolvconf_dir / "interface/eth0.inet", "record")
+    write(paths.remembered, "remembered")
 
     sources = read_sources(paths)
 
@@ -88,6 +91,7 @@ def test_every_source_is_read_from_its_own_path(paths: SourcePaths) -> None:
     single = (sources.interface_order, sources.head, sources.base, sources.tail, sources.upstream_file)
     found = [*single, *sources.others, sources.etc, sources.published, sources.newcomer, sources.kept]
     assert [Source(str(path), str(path)) for path in files] == found
+    assert Source(str(paths.remembered), "remembered") == sources.remembered
 
 
 def test_a_published_file_is_read_whole_even_if_it_is_long(paths: SourcePaths) -> None:
@@ -104,7 +108,8 @@ def test_everything_is_watched(paths: SourcePaths) -> None:
     flat = {path for entry in named for path in (entry if isinstance(entry, tuple) else (entry,))}
     record_directories = {paths.resolvconf_dir / "interface", paths.resolvconf_dir / "interfaces"}
 
-    assert (flat - {paths.resolvconf_dir}) | record_directories == set(watched(paths))
+    # Nobody but the guard itself writes `remembered`.
+    assert (flat - {paths.resolvconf_dir, paths.remembered}) | record_directories == set(watched(paths))
 
 
 def test_an_empty_file_is_not_an_absent_one(paths: SourcePaths) -> None:
