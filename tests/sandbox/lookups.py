@@ -56,8 +56,8 @@ def tally(lookups: Iterable[Lookup]) -> Tally:
 
 
 def read(record: Path) -> list[Lookup]:
-    """The lookups in a sampler's record."""
-    return [Lookup(*json.loads(line)) for line in record.read_text().splitlines()]
+    """The lookups in a sampler's record, but for one that is being written."""
+    return [Lookup(*json.loads(line)) for line in record.read_text().split("\n")[:-1]]
 
 
 def start_sampler(host: PrivateRoot, record: Path) -> Inside:

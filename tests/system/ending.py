@@ -75,7 +75,7 @@ def then(*acts: Act, pause_s: float = 0.0) -> Act:
 def kill_both(machine: Machine, _ours: Sequence[Path]) -> None:
     """dnsguard first, dnsmasq 50 ms later."""
     machine.run(
-        "systemctl kill --signal=KILL --kill-whom=main dnsguard; sleep 0.05; systemctl kill --signal=KILL dnsmasq"
+        "systemctl kill --signal=KILL --kill-whom=main dnsguard; sleep 0.05; systemctl kill --signal=KILL --kill-whom=main dnsmasq"
     )
 
 
@@ -118,7 +118,7 @@ REMOVE = says("apt-get -qq remove dnsguard")
 PURGE = says("apt-get -qq purge dnsguard")
 FULL = (
     "mount -o remount,size=$(($(df --output=used -k /run | tail -n 1) + 64))k /run;"
-    " head -c 1M /dev/zero >/run/filler; systemctl kill --signal=KILL dnsmasq"
+    " head -c 1M /dev/zero >/run/filler; systemctl kill --signal=KILL --kill-whom=main dnsmasq"
 )
 EMPTIED = "rm /run/filler; mount -o remount,size=64M /run"
 

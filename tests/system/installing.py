@@ -23,7 +23,13 @@ def runs(*batches: Sequence[str]) -> Act:
     return act
 
 
+def with_recommends(machine: Machine, ours: Sequence[Path]) -> None:
+    """`apt install ./dnsguard_*.deb`, as the README says: the other two are recommended."""
+    machine.install(*(ours or ("resolvconf", "dnsmasq")), recommends=True)
+
+
 INSTALLING = (
+    Case("dnsguard, with what it recommends", PLAIN, with_recommends, without=PLAIN),
     Case("all three in one run", PLAIN, runs((OURS, "resolvconf", "dnsmasq")), without=PLAIN),
     Case("dnsguard, then resolvconf, then dnsmasq", PLAIN, runs((OURS,), ("resolvconf",), ("dnsmasq",)), without=PLAIN),
     Case("dnsguard, then dnsmasq, then resolvconf", PLAIN, runs((OURS,), ("dnsmasq",), ("resolvconf",)), without=PLAIN),
