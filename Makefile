@@ -28,11 +28,12 @@ check: deps
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
+# Two at a time: most of them wait most of the time.
 unit: deps
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses 2
 
 system: deps ## the tests on a whole Debian 12 and 13, booted; needs root
-	$(PYTHON) -m pytest tests/system
+	$(PYTHON) -m pytest --numprocesses 2 tests/system
 
 suite: ## the tests on another Debian, or with PyPI's newest (SUITE=trixie, sid, pypi); needs root
 	tests/suites/run.sh $(SUITE)

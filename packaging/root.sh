@@ -23,11 +23,14 @@ esac
 
 digest=$(printf '%s\n' "$packages" | cat - "$room"/*root.sh "$room/debian/control" | sha256sum | cut -c1-12)
 root=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/$kind-$suite-$digest
+mkdir -p "$(dirname "$root")"
+# Where two want it at once, one makes it and the other waits.
+exec 9>"$root.lock"
+flock 9
 if [ -d "$root" ]; then
 	echo "$root"
 	exit
 fi
-mkdir -p "$(dirname "$root")"
 work=$(mktemp -d "$root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -39,6 +42,5 @@ if [ "$kind" = build ]; then
 		--customize-hook='rm -r "$1/tmp/source"'
 fi
 "$room/new-root.sh" "$work/root" "$suite" "$packages" "$@"
-# Whoever comes first wins.
-mv -T "$work/root" "$root" 2>/dev/null || [ -d "$root" ]
+mv -T "$work/root" "$root"
 echo "$root"

@@ -29,4 +29,4 @@ echo "making $venv"
 "$python3" -m venv --clear --system-site-packages "$venv"
 # The newest tools that were tried; dnsguard itself needs none of them.
 "$venv/bin/pip" install --quiet --disable-pip-version-check \
-	'ruff==0.17.6' 'mypy==2.4.1' 'pytest==9.2.0' 'pytest-timeout>=2.3' 'hypothesis>=6.100'
+	'ruff==0.17.6' 'mypy==2.4.1' 'pytest==9.2.0' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6' 'hypothesis>=6.100'

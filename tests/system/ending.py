@@ -74,9 +74,8 @@ def then(*acts: Act, pause_s: float = 0.0) -> Act:
 
 def kill_both(machine: Machine, _ours: Sequence[Path]) -> None:
     """dnsguard first, dnsmasq 50 ms later."""
-    machine.run(
-        "systemctl kill --signal=KILL --kill-whom=main dnsguard; sleep 0.05; systemctl kill --signal=KILL --kill-whom=main dnsmasq"
-    )
+    kill = "systemctl kill --signal=KILL --kill-whom=main"
+    machine.run(f"{kill} dnsguard; sleep 0.05; {kill} dnsmasq")
 
 
 def leave_dead_and_registered(machine: Machine, _ours: Sequence[Path]) -> None:
