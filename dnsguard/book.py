@@ -66,6 +66,8 @@ _COUNTED = {
     do.Probe: "probes",
     do.ReadSources: "looks",
     do.AskAttach: "attach_requests",
+    do.AskUpdate: "update_requests",
+    do.EndDnsmasq: "restarts",
 }
 
 

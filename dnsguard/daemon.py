@@ -59,6 +59,7 @@ class Daemon:
         self._prober = prober_for(settings)
         paths = source_paths(settings)
         self._sources, self._request = paths, request_paths(settings)
+        self._update_request = self._request[0].with_name("update-wanted")
         pid_file = Path(settings.dnsmasq.pid_file)
         self._dnsmasq = Dnsmasq(self._loop, pid_file, settings.dnsmasq.unit, self.happen)
         watched = (*reader.watched(paths), pid_file)
@@ -157,8 +158,12 @@ class Daemon:
                 return self._dnsmasq.find()
             case do.Reload():
                 return self._dnsmasq.reload(action)
+            case do.EndDnsmasq():
+                return self._dnsmasq.end(action)
             case do.AskAttach():
                 return request.ask(*self._request)
+            case do.AskUpdate():
+                return request.ask_update(self._update_request)
         return None
 
     def _set_in_motion(self, action: Action) -> None:

@@ -100,6 +100,19 @@ class AskAttach:
 
 
 @dataclass(frozen=True, slots=True)
+class AskUpdate:
+    """Ask the root helper to have dnsmasq's upstream file written again. Answered by UpdateAsked or UpdateNotAsked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndDnsmasq:
+    """Send SIGKILL: systemd starts another one. Answered by DnsmasqGone, or by EndFailed."""
+
+    generation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class SayReady:
     """Tell systemd that dependents may start; `degraded` says why with doubt, or is empty."""
 
@@ -127,6 +140,8 @@ Action = (
     | Probe
     | AskPublished
     | AskAttach
+    | AskUpdate
+    | EndDnsmasq
     | SayReady
     | SayReloaded
     | Leave

@@ -164,6 +164,27 @@ class AttachNotAsked:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateAsked:
+    """Answers AskUpdate: the request lies where the root helper sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateNotAsked:
+    """Answers AskUpdate: the request could not be left."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndFailed:
+    """Answers EndDnsmasq: SIGKILL could not be sent."""
+
+    generation: int
+    pid: int
+    reason: str
+
+
 Event = (
     Started
     | StopAsked
@@ -184,4 +205,7 @@ Event = (
     | LookupFailed
     | AttachAsked
     | AttachNotAsked
+    | UpdateAsked
+    | UpdateNotAsked
+    | EndFailed
 )

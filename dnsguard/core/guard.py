@@ -2,7 +2,8 @@
 
 TABLE, at the end, names a judgement for every event in every phase; doing nothing is written `_ignore`. A judgement
 is pure: it answers with the next state and the actions, in their order. Those about the files that are read are in
-looks.py, those about the file that is written in publishing.py; the moves that several share are in moves.py.
+looks.py, those about the file that is written in publishing.py, those about a dnsmasq that has to take a new list in
+reloads.py; the moves that several share are in moves.py.
 
 What all of them keep to:
 1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
@@ -23,6 +24,7 @@ from dnsguard.core.moves import (
     Step,
     go_direct,
     hand_over,
+    is_stale,
     leads_to,
     may_be_disturbed,
     next_forward,
@@ -31,7 +33,6 @@ from dnsguard.core.moves import (
     publish,
     read,
     resume,
-    tell,
 )
 from dnsguard.core.publishing import (
     ask_again,
@@ -42,6 +43,7 @@ from dnsguard.core.publishing import (
     say_degraded,
     say_ready,
 )
+from dnsguard.core.reloads import forget_restarts, note_reload, step_on
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import MUTE, TELLING, Phase, Timer
 
@@ -134,25 +136,7 @@ def _lose(state: State, event: on.DnsmasqGone) -> Step:
 
 
 def _without_process(state: State) -> State:
-    return replace(state, pid=None, probing=False, held=None, reloads=0, failures=0)
-
-
-def _note_reload(state: State, event: on.ReloadSent | on.ReloadFailed) -> Step:
-    """Sent or not, SIGHUP proves nothing: what dnsmasq holds afterwards decides."""
-    if _is_stale(state, event):
-        return state, ()
-    again = do.SetTimer(Timer.RELOAD, state.policy.reload_retry_s * 2**state.reloads)
-    state = replace(state, reloaded=event.generation, reloads=state.reloads + 1)
-    state, actions = hand_over(state)
-    return state, (*actions, again)
-
-
-def _tell_again(state: State, event: Event) -> Step:
-    """Send SIGHUP once more to a dnsmasq that lacks what it is offered, up to `reload_tries` times."""
-    again = do.SetTimer(Timer.RELOAD, state.policy.reload_retry_s * 2**state.reloads)
-    lacking = state.is_lacking and state.is_offered and state.reloads < state.policy.reload_tries
-    wanted = lacking or not state.is_told
-    return state, tell(state) if wanted and may_be_disturbed(state) else (again,) if state.pid else ()
+    return replace(state, pid=None, probing=False, held=None, reloads=0, lags=0, failures=0)
 
 
 # --- dnsmasq's proof -----------------------------------------------------------------------------
@@ -169,7 +153,7 @@ def _forward(state: State, event: Event) -> Step:
 @leads_to(Phase.PROVING)
 def _admit(state: State, event: on.ProbePassed) -> Step:
     """dnsmasq holds the upstreams: it goes on trial. A blinded one is believed if its file is right."""
-    if _is_stale(state, event):
+    if is_stale(state, event):
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
     blind = event.held is None and not (state.is_offered or state.offered is None)
@@ -180,13 +164,13 @@ def _admit(state: State, event: on.ProbePassed) -> Step:
 
 def _still_lacking(state: State, event: on.ProbeFailed) -> Step:
     failed = _with_failure(state, event)
-    return (state, ()) if _is_stale(state, event) else (failed, (next_question(failed),))
+    return (state, ()) if is_stale(state, event) else (failed, (next_question(failed),))
 
 
 @leads_to(Phase.GUARDED)
 def _count_pass(state: State, event: on.ProbePassed) -> Step:
     """On trial only an answer that came through dnsmasq from an upstream counts."""
-    if _is_stale(state, event):
+    if is_stale(state, event):
         return state, ()
     passes = state.passes + event.forward
     state = replace(state, probing=False, held=event.held, passes=passes, failures=0)
@@ -202,7 +186,7 @@ def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
 
     Where only forwarding fails the trial goes on: the network may be down, and that is not dnsmasq's fault.
     """
-    if _is_stale(state, event):
+    if is_stale(state, event):
         return state, ()
     state = replace(_with_failure(state, event), passes=0)
     ended = event.verdict in TELLING or (event.verdict in MUTE and state.failures >= state.policy.fall)
@@ -211,7 +195,7 @@ def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
 
 
 def _stay(state: State, event: on.ProbePassed) -> Step:
-    if _is_stale(state, event):
+    if is_stale(state, event):
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
     if event.forward:
@@ -222,7 +206,7 @@ def _stay(state: State, event: on.ProbePassed) -> Step:
 @leads_to(Phase.DIRECT)
 def _doubt(state: State, event: on.ProbeFailed) -> Step:
     """A telling answer ends trust at once; else ask again at once, and `fall` failures in a row do."""
-    if _is_stale(state, event):
+    if is_stale(state, event):
         return state, ()
     state = _with_failure(state, event)
     if event.verdict in TELLING or state.failures >= state.policy.fall:
@@ -232,11 +216,7 @@ def _doubt(state: State, event: on.ProbeFailed) -> Step:
 
 def _note_answer(state: State, event: on.ProbePassed | on.ProbeFailed) -> Step:
     """Nothing hangs on it while standing back, but the next question may be asked."""
-    return (state, ()) if _is_stale(state, event) else (replace(state, probing=False), ())
-
-
-def _is_stale(state: State, event: on.ProbePassed | on.ProbeFailed | on.ReloadSent | on.ReloadFailed) -> bool:
-    return (event.generation, event.pid) != (state.generation, state.pid)
+    return (state, ()) if is_stale(state, event) else (replace(state, probing=False), ())
 
 
 def _with_failure(state: State, event: on.ProbeFailed) -> State:
@@ -275,8 +255,10 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     Timer.LOOK:         _row(look,           look,           look,           look,           look,           _ignore),
     Timer.QUIET:        _row(_forget_rounds, _forget_rounds, _forget_rounds, _forget_rounds, _ignore,        _ignore),
     Timer.YIELD:        _row(_ignore,        _ignore,        _ignore,        _ignore,        _come_back,     _ignore),
-    on.AttachAsked:     _row(_ignore,        _ignore,        _ignore,        _ignore,        _ignore,        _ignore),
-    on.AttachNotAsked:  _row(_ignore,        _ignore,        _ignore,        _ignore,        _ignore,        _ignore),
+    on.AttachAsked:     _row(*(_ignore,) * 6),
+    on.AttachNotAsked:  _row(*(_ignore,) * 6),
+    on.UpdateAsked:     _row(*(_ignore,) * 6),
+    on.UpdateNotAsked:  _row(*(_ignore,) * 6),
     on.Published:       _row(_ignore,        note_published, note_published, note_published, note_published, _ignore),
     on.PublishFailed:   _row(_ignore,        retry_publish,  retry_publish,  retry_publish,  retry_publish,  _ignore),
     Timer.PUBLISH:      _row(_ignore,        publish_again,  publish_again,  publish_again,  publish_again,  _ignore),
@@ -288,9 +270,11 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.DnsmasqMissing:  _row(_note_missing,  _note_missing,  _note_missing,  _note_missing,  _note_missing,  _ignore),
     on.DnsmasqGone:     _row(_note_gone,     _note_gone,     _lose,          _lose,          _note_gone,     _ignore),
     Timer.FIND:         _row(_find,          _find,          _find,          _find,          _find,          _ignore),
-    on.ReloadSent:      _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
-    on.ReloadFailed:    _row(_ignore,        _note_reload,   _note_reload,   _note_reload,   _note_reload,   _ignore),
-    Timer.RELOAD:       _row(_ignore,        _tell_again,    _ignore,        _ignore,        _ignore,        _ignore),
+    on.ReloadSent:      _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
+    on.ReloadFailed:    _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
+    Timer.RELOAD:       _row(_ignore,        step_on,        _ignore,        _ignore,        _ignore,        _ignore),
+    Timer.RESTARTS:     _row(*(forget_restarts,) * 5, _ignore),
+    on.EndFailed:       _row(*(_ignore,) * 6),
     on.ProbePassed:     _row(_ignore,        _admit,         _count_pass,    _stay,          _note_answer,   _ignore),
     on.ProbeFailed:     _row(_ignore,        _still_lacking, _fail_trial,    _doubt,         _note_answer,   _ignore),
     Timer.PROBE:        _row(_ignore,        _question,      _question,      _question,      _ignore,        _ignore),

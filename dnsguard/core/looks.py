@@ -114,7 +114,7 @@ def _accept(state: State, found: Upstreams, reading: Reading) -> Step:
     # The first list is not a change: a dnsmasq that was there before the guard is asked, not told.
     reloaded = generation if known is None else state.reloaded
     # A probe that is under way asks for the old list, so it is no longer waited for.
-    state = replace(state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0)
+    state = replace(state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0, lags=0)
     state = replace(state, probing=False, held=None)
     if known is None and _is_heir(state, reading):
         # An upgrade must not flip: it stays until the trial, which may not fail once, has an end.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from dnsguard.core import actions as do
+from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Phase, Timer
@@ -54,7 +55,8 @@ def go_direct(state: State) -> Step:
     if state.pid is None:
         return state, (*actions, do.SetTimer(Timer.FIND, state.policy.find_s))
     # A dnsmasq that must be told waits until its own file holds the list, but not for ever.
-    patience_s = state.policy.reload_retry_s if state.is_told else state.policy.offer_wait_s
+    is_late = state.is_lagging or not state.is_told
+    patience_s = state.policy.offer_wait_s if is_late else state.policy.reload_retry_s
     probe_again = do.SetTimer(Timer.PROBE, state.policy.trial_interval_s)
     return state, (*actions, probe_again, do.SetTimer(Timer.RELOAD, patience_s))
 
@@ -81,6 +83,11 @@ def tell(state: State) -> tuple[Action, ...]:
     """Send dnsmasq SIGHUP. Needs a process."""
     assert state.pid is not None
     return (do.Reload(state.generation, state.pid),)
+
+
+def is_stale(state: State, event: on.ProbePassed | on.ProbeFailed | on.ReloadSent | on.ReloadFailed) -> bool:
+    """Whether this answers for an old generation, or another process."""
+    return (event.generation, event.pid) != (state.generation, state.pid)
 
 
 def probe(state: State) -> Step:

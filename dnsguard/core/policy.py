@@ -46,6 +46,12 @@ class Policy:
     """After SIGHUP, before it is sent again to a dnsmasq that still lacks its upstreams; doubles."""
     reload_tries: int = 3
     """SIGHUPs for one list, the first included."""
+    restarts: int = 5
+    """Times within restart_window_s that a dnsmasq which does not take its upstreams is ended by SIGKILL; 0: never.
+
+    systemd starts another one, by the drop-in that the package brings for dnsmasq.service."""
+    restart_window_s: float = 300.0
+    """The window of `restarts`, from the first of them on."""
     publish_retry_s: float = 0.5
     """Between two tries to write the file."""
     ask_retry_s: float = 1.0

@@ -106,6 +106,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "fall": (1, 100),
     "eager_tries": (1, 1000),
     "reload_tries": (1, 100),
+    "restarts": (0, 100),
     "trample_limit": (1, 1000),
 }
 _SECONDS = (0.001, 86400.0)

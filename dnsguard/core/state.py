@@ -25,7 +25,9 @@ class State:
         forward_due: the next probe must be forwarded.
         held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
         reloaded: the generation for which SIGHUP was last sent to this process.
-        reloads: how many SIGHUPs this generation has cost.
+        reloads: how many steps were taken to make this process take this list: SIGHUPs, then one more (reloads.py).
+        lags: how often its file was seen to lag behind this list; 2 once it was asked for.
+        restarts: how many processes were ended for it within the window.
         published: kind and generation of the file that libc reads; None if that is not known.
         refused: why the file could not be written when that was last tried; empty if it could.
         standby: the published upstream that answered first in this generation.
@@ -54,6 +56,8 @@ class State:
     held: tuple[str, ...] | None = None
     reloaded: int = 0
     reloads: int = 0
+    lags: int = 0
+    restarts: int = 0
     published: tuple[Kind, int] | None = None
     refused: str = ""
     standby: str | None = None
@@ -80,6 +84,11 @@ class State:
     def is_offered(self) -> bool:
         """Whether the file that dnsmasq is given names all that is demanded of it."""
         return self.upstreams is not None and set(self.upstreams.demanded) <= set(self.offered or ())
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether dnsmasq is given its upstreams by a file, and that does not name them all."""
+        return self.offered is not None and not self.is_offered
 
     @property
     def is_lacking(self) -> bool:

@@ -37,6 +37,8 @@ class Timer(Enum):
     """The next question must be forwarded to an upstream too."""
     RELOAD = "reload"
     """dnsmasq was told of the upstreams and still lacks them: tell it again."""
+    RESTARTS = "restarts"
+    """The window in which dnsmasq may be ended only so often is over."""
     PUBLISH = "publish"
     """Try again to write the file."""
     ASK = "ask"

@@ -8,7 +8,7 @@ from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase
+from dnsguard.core.vocabulary import Kind, Phase, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,42 @@ def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ..
             return Said("attach-not-asked", "error", f"cannot ask for resolv.conf back: {reason}")
         case on.SettingsChanged():
             return Said("settings-changed", "info", "the new settings are in force")
+        case on.ReloadSent() | on.ReloadFailed() | on.UpdateAsked() | on.UpdateNotAsked() | on.EndFailed():
+            return _told(event, after)
+        case on.TimerFired(Timer.RELOAD) if after.restarts > before.restarts:
+            return _ended(after)
+    if any(isinstance(action, do.SayReady) for action in actions):
+        return _ready(actions)
+    return _about_dnsmasq(before, event, after)
+
+
+def _told(event: Event, after: State) -> Said:
+    """A step that dnsmasq should take its upstreams by."""
+    match event:
         case on.ReloadSent(pid=pid) if after.reloads > 1:
             text = f"dnsmasq (PID {pid}) still lacked its upstreams; sent SIGHUP number {after.reloads}"
             return Said("reload-repeated", "warning", text)
         case on.ReloadSent(pid=pid) if after.reloads:
             return Said("reload-sent", "info", f"sent SIGHUP to dnsmasq (PID {pid})")
+        case on.UpdateAsked():
+            lacks = f"dnsmasq lacks its upstreams after {after.policy.reload_tries} SIGHUPs"
+            cause = "dnsmasq's upstream file lags behind" if after.is_lagging else lacks
+            return Said("update-asked", "warning", f"{cause}; asked resolvconf to write it again")
+        case on.UpdateNotAsked(reason=reason):
+            return Said("update-not-asked", "error", f"cannot ask for dnsmasq's upstream file: {reason}")
+        case on.EndFailed(pid=pid, reason=reason):
+            return Said("end-failed", "warning", f"could not end dnsmasq (PID {pid}): {reason}")
         case on.ReloadFailed(pid=pid, reason=reason):
             return Said("reload-failed", "warning", f"could not send SIGHUP to dnsmasq (PID {pid}): {reason}")
-    if any(isinstance(action, do.SayReady) for action in actions):
-        return _ready(actions)
-    return _about_dnsmasq(before, event, after)
+    return ROUTINE
+
+
+def _ended(after: State) -> Said:
+    policy = after.policy
+    text = f"dnsmasq (PID {after.pid}) takes its upstreams in no other way; ended it, and systemd starts another"
+    count = f"{after.restarts} of {policy.restarts} in {policy.restart_window_s:g} s"
+    pause = "; then no more until that time is over" if after.restarts == policy.restarts else ""
+    return Said("dnsmasq-ended", "warning", f"{text} ({count}{pause})")
 
 
 def _looked(before: State, event: on.SourcesRead, after: State) -> Said:

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from errno import EPERM, errorcode
 from pathlib import Path
 
-from dnsguard.core.actions import Reload
-from dnsguard.core.events import DnsmasqFound, DnsmasqGone, DnsmasqMissing, ReloadFailed, ReloadSent
+from dnsguard.core.actions import EndDnsmasq, Reload
+from dnsguard.core.events import DnsmasqFound, DnsmasqGone, DnsmasqMissing, EndFailed, ReloadFailed, ReloadSent
 
 _NAME = "dnsmasq"
 _MAX_PID = 2**22
@@ -94,10 +94,15 @@ class Dnsmasq:
 
     def reload(self, asked: Reload) -> ReloadSent | ReloadFailed:
         """Send SIGHUP, if `asked.pid` is the process that was found last and still is dnsmasq."""
-        refusal = self._signal(asked.pid)
+        refusal = self._signal(asked.pid, signal.SIGHUP)
         if refusal:
             return ReloadFailed(asked.generation, asked.pid, f"PID {asked.pid} {refusal}")
         return ReloadSent(asked.generation, asked.pid)
+
+    def end(self, asked: EndDnsmasq) -> EndFailed | None:
+        """Send SIGKILL, if `asked.pid` is the process that was found last and still is dnsmasq; its end is heard."""
+        refusal = self._signal(asked.pid, signal.SIGKILL)
+        return EndFailed(asked.generation, asked.pid, f"PID {asked.pid} {refusal}") if refusal else None
 
     def close(self) -> None:
         """Let go of the process without a word; it lives on."""
@@ -163,20 +168,20 @@ class Dnsmasq:
         if held:
             self._on_gone(DnsmasqGone(held.pid))
 
-    def _signal(self, pid: int) -> str:
-        """Send SIGHUP; empty, or why it was not sent."""
+    def _signal(self, pid: int, number: signal.Signals) -> str:
+        """Send a signal; empty, or why it was not sent."""
         if not self._held or self._held.pid != pid:
             return "is not the dnsmasq that was found last"
         refusal = self._passport.refusal(pid)
         if refusal:
             return refusal
         try:
-            signal.pidfd_send_signal(self._held.pidfd, signal.SIGHUP)
+            signal.pidfd_send_signal(self._held.pidfd, number)
         except ProcessLookupError:
             return "has ended"
         except OSError as error:
             step = "; the guard's unit needs AmbientCapabilities=CAP_KILL" if error.errno == EPERM else ""
-            return f"cannot be sent SIGHUP: {_in_words(error)}{step}"
+            return f"cannot be sent {number.name}: {_in_words(error)}{step}"
         return ""
 
 

@@ -28,7 +28,7 @@ from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import TELLING, Kind, Phase, Timer, Verdict
 
-POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, trample_limit=1)
+POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, restarts=1, trample_limit=1)
 LISTS = tuple(Upstreams((address,), (address,)) for address in ("192.0.2.53", "192.0.2.54"))
 GENERATIONS = 2
 # The first may die at any moment; the second lives on.
@@ -168,6 +168,7 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.FIND: not absent,
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
+        Timer.RESTARTS: state.restarts == 0,
         Timer.PUBLISH: state.is_published or state.upstreams is None,
         Timer.ASK: state.is_answered or not state.is_published,
         Timer.READY: state.ready,
@@ -201,6 +202,9 @@ def answers(asked: do.Probe | do.AskPublished) -> tuple[Event, ...]:
     )
 
 
+REQUESTED: dict[type, Event] = {do.AskAttach: on.AttachAsked(), do.AskUpdate: on.UpdateAsked()}
+
+
 def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None]]:
     """Every way in which the daemon can perform an action at once, with the answer it brings back."""
     match action:
@@ -227,8 +231,12 @@ def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None
             latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
             forgotten = {each for each in older if each is not latest}
             yield world._replace(under_way=world.under_way - forgotten | {action}), None
-        case do.AskAttach():
-            yield world, on.AttachAsked()
+        case do.AskAttach() | do.AskUpdate():
+            yield world, REQUESTED[type(action)]
+        case do.EndDnsmasq(generation, pid):
+            # Its death is one of those that may come at any time; the last process cannot be ended.
+            yield world, None
+            yield world, on.EndFailed(generation, pid, "EPERM")
         case _:
             yield world, None
 
@@ -299,6 +307,12 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 promised((generation, pid) == (after.generation, after.pid), "SIGHUP is for the living")
                 signals += 1
                 promised(signals <= POLICY.reload_tries, "no more than `reload_tries` SIGHUPs for one list")
+            case do.EndDnsmasq(generation, pid):
+                promised((generation, pid) == (after.generation, after.pid), "SIGKILL is for who was found last")
+                promised(file == (Kind.DIRECT, after.generation), "libc has the upstreams before dnsmasq is ended")
+                promised(world.answered, "dnsmasq is not ended while the upstreams are silent")
+                promised(signals >= POLICY.reload_tries, "SIGKILL only after all the SIGHUPs")
+                promised(before.restarts < POLICY.restarts, "no more than `restarts` SIGKILLs in their window")
             case do.SayReady(degraded=""):
                 promised(world.answered, "READY only after what is published has answered")
             case do.Probe(generation, pid):

@@ -153,7 +153,7 @@ def _only_the_first(conf: ResolvConf) -> ResolvConf:
 _honest_probe = moves.probe
 
 RULES: dict[str, tuple[object, str, object]] = {
-    "a stale answer counts": (guard, "_is_stale", lambda _, __: False),
+    "a stale answer counts": (guard, "is_stale", lambda _, __: False),
     "no answer is telling": (guard, "TELLING", frozenset()),
     "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
     "a file is believed written": (moves, "publish", _publish_and_believe),

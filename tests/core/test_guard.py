@@ -256,48 +256,6 @@ def test_two_probes_are_never_under_way() -> None:
     assert (guarded(), ()) == decide(guarded(), on.TimerFired(Timer.PROBE))
 
 
-def test_sighup_is_sent_again_while_dnsmasq_lacks_what_it_is_offered() -> None:
-    """SIGHUP is not a reload: what dnsmasq holds is what counts."""
-    lacking = direct(held=(), probing=False)
-    _, actions = decide(lacking, on.TimerFired(Timer.RELOAD))
-
-    assert (do.Reload(1, PID),) == actions
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        direct(held=(), reloads=POLICY.reload_tries),
-        direct(held=(), offered=()),
-        direct(held=None),
-        direct(held=(OLD,)),
-        direct(held=(), registered=False),
-        direct(held=(), published=None),
-    ],
-)
-def test_sighup_is_not_sent_where_it_cannot_help(state: State) -> None:
-    """Each one empties the cache and runs the DHCP script for every lease."""
-    assert [] == kinds(decide(state, on.TimerFired(Timer.RELOAD))[1])
-
-
-def test_after_sighup_dnsmasq_is_asked_at_once_and_told_again_later() -> None:
-    """The back-off doubles."""
-    state, actions = decide(direct(reloaded=0, probing=False), on.ReloadSent(1, PID))
-
-    assert (1, 1) == (state.reloaded, state.reloads)
-    assert [do.Probe] == kinds(actions)
-    assert do.SetTimer(Timer.RELOAD, POLICY.reload_retry_s) in actions
-    again = decide(replace(state, reloads=2), on.ReloadSent(1, PID))[1]
-    assert do.SetTimer(Timer.RELOAD, POLICY.reload_retry_s * 4) in again
-
-
-def test_a_signal_that_could_not_be_sent_is_not_the_end() -> None:
-    """dnsmasq may have read its file by itself; it is asked all the same."""
-    _, actions = decide(direct(reloaded=0, probing=False), on.ReloadFailed(1, PID, "EPERM"))
-
-    assert [do.Probe] == kinds(actions)
-
-
 def test_a_word_about_an_old_reload_is_not_news() -> None:
     """It told dnsmasq nothing of this list."""
     state = direct(generation=2, reloaded=1)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsguard.core.actions import Reload
-from dnsguard.core.events import DnsmasqFound, DnsmasqGone, DnsmasqMissing, ReloadFailed, ReloadSent
+from dnsguard.core.actions import EndDnsmasq, Reload
+from dnsguard.core.events import DnsmasqFound, DnsmasqGone, DnsmasqMissing, EndFailed, ReloadFailed, ReloadSent
 from dnsguard.edge.dnsmasq import Dnsmasq
 from tests.fakes import ROOT
 
@@ -221,6 +221,19 @@ def test_sighup_reaches_the_real_dnsmasq(dnsmasq: RealDnsmasq) -> None:
         assert ReloadSent(4, pid) == edge.reload(Reload(4, pid))
         until(lambda: dnsmasq.times_reloaded() == 2, "dnsmasq has reloaded")
         assert DnsmasqFound(pid) == edge.find()
+
+
+@needs_dnsmasq
+def test_the_real_dnsmasq_is_ended_and_nobody_else(dnsmasq: RealDnsmasq) -> None:
+    """Only the process that was found last; its end is heard as any other."""
+    pid = dnsmasq.start()
+    with World(dnsmasq.place, unit="").edge(Path("/proc")) as edge:
+        edge.find()
+        refused = edge.end(EndDnsmasq(4, os.getpid()))
+        assert None is edge.end(EndDnsmasq(4, pid))
+        until(lambda: isinstance(edge.find(), DnsmasqMissing), "dnsmasq has ended")
+
+    assert EndFailed(4, os.getpid(), f"PID {os.getpid()} is not the dnsmasq that was found last") == refused
 
 
 @needs_dnsmasq

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsguard.core.events import AttachAsked, AttachNotAsked
-from dnsguard.edge.request import ask
+from dnsguard.core.events import AttachAsked, AttachNotAsked, UpdateAsked, UpdateNotAsked
+from dnsguard.edge.request import ask, ask_update
 
 
 @pytest.fixture
@@ -64,3 +64,12 @@ def test_a_knock_does_not_follow_a_link(tmp_path: Path, request_file: Path, door
 
     assert AttachAsked() == ask(request_file, door)
     assert "here before" == precious.read_text()
+
+
+def test_a_request_for_an_update_is_left_likewise(tmp_path: Path) -> None:
+    """Or why it could not be."""
+    wanted, nowhere = tmp_path / "update-wanted", tmp_path / "gone" / "update-wanted"
+
+    assert UpdateAsked() == ask_update(wanted)
+    assert wanted.exists()
+    assert UpdateNotAsked(f"{nowhere}: No such file or directory") == ask_update(nowhere)

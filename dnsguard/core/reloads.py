@@ -1,0 +1,83 @@
+"""Judgements about a dnsmasq that has to take a new list: what is done until it holds it, step by step.
+
+SIGHUP alone proves nothing, so after each step it is asked what it holds, and the next is taken only while that is
+not what it should be: SIGHUP `reload_tries` times; then its upstream file is written again (an event that it missed is
+made again); then, `restarts` times in `restart_window_s`, it is ended by SIGKILL, and systemd starts another one, which
+reads the file anew. Never while the upstreams are silent: that would only cost its cache. All the time libc has the
+upstreams.
+"""
+
+from dataclasses import replace
+
+from dnsguard.core import actions as do
+from dnsguard.core import events as on
+from dnsguard.core.events import Event
+from dnsguard.core.moves import Step, hand_over, is_stale, may_be_disturbed, tell
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Timer
+
+
+def note_reload(state: State, event: on.ReloadSent | on.ReloadFailed) -> Step:
+    """Sent or not, SIGHUP proves nothing: what dnsmasq holds afterwards decides."""
+    if is_stale(state, event):
+        return state, ()
+    again = _next_step(state)
+    state = replace(state, reloaded=event.generation, reloads=state.reloads + 1)
+    state, actions = hand_over(state)
+    return state, (*actions, again)
+
+
+def step_on(state: State, event: Event) -> Step:
+    """The time for a step has come: take it, if it is still called for."""
+    if state.pid is None:
+        return state, ()
+    if not may_be_disturbed(state):
+        return state, (_next_step(state),)
+    if not state.is_told:
+        # Its file has had its time.
+        return replace(state, lags=LAGGED), (*((do.AskUpdate(),) if state.is_lagging else ()), *tell(state))
+    if not state.is_lacking or state.offered is None:
+        return state, (_next_step(state),)
+    return _hurry_file(state) if state.is_lagging else _insist(state)
+
+
+LAGGED = 2
+"""Looks at a file that lags behind: at the first it is given its time, at the second it is asked for."""
+
+
+def _hurry_file(state: State) -> Step:
+    """resolvconf may have been killed between record and file; dnsmasq has nothing to take."""
+    asked = (do.AskUpdate(),) if state.lags == LAGGED - 1 else ()
+    state = replace(state, lags=min(state.lags + 1, LAGGED))
+    return state, (*asked, _next_step(state))
+
+
+def _insist(state: State) -> Step:
+    """It lacks what its file names."""
+    if state.reloads < state.policy.reload_tries:
+        return state, tell(state)
+    if state.reloads == state.policy.reload_tries:
+        state = replace(state, reloads=state.reloads + 1)
+        return state, (do.AskUpdate(), _next_step(state))
+    return _end(state)
+
+
+def _end(state: State) -> Step:
+    """The last step: another dnsmasq, unless that has been tried often enough or could not help."""
+    assert state.pid is not None
+    if not state.is_offered or not state.is_answered or state.restarts >= state.policy.restarts:
+        return state, (_next_step(state),)
+    window = do.SetTimer(Timer.RESTARTS, state.policy.restart_window_s)
+    ended = do.EndDnsmasq(state.generation, state.pid)
+    state = replace(state, restarts=state.restarts + 1)
+    return state, (ended, _next_step(state), *((window,) if state.restarts == 1 else ()))
+
+
+def _next_step(state: State) -> do.SetTimer:
+    patience_s = state.policy.offer_wait_s if state.is_lagging else state.policy.reload_retry_s * 2**state.reloads
+    return do.SetTimer(Timer.RELOAD, patience_s)
+
+
+def forget_restarts(state: State, event: Event) -> Step:
+    """The window is over: as many again."""
+    return replace(state, restarts=0), ()
