@@ -1,0 +1,140 @@
+"""Holds what libc saw against what it could have had. Pure: lookups, flips and the world's book in, verdicts out.
+
+A lookup that begins is owed an answer within WITHIN_S if, from LAG_S before it until WITHIN_S after it:
+- every server of every list that libc may have been given (each lease that was in force) answers all the time.
+  Of lists where only some answer, today's guard is owed nothing: it does not put those last that do not. A guard
+  that does so gets `notice_s`: the time after which it must have noticed a server that does not work.
+- the published file itself was not emptied by somebody less than SPOILT_S before;
+- the machine kept the sampler's pace, give or take BUSY_S: else the guard too was kept from its work.
+
+AIR_S is for the answer itself after two of libc's timeouts, which are 1 s each. A dnsmasq that hangs or has died costs
+one. Two it takes if only half of a lookup is lost, as when dnsmasq forwarded AAAA to a server that was taken from it
+a moment later: glibc has the A by then, and asks dnsmasq again instead of the standby (seed 61).
+
+So a lookup under way when its server vanished is nobody's fault, nor is the hole between that and the lease that
+names another; but LAG_S after that lease, whatever else happens to dnsmasq, lookups are owed again.
+
+A flip from dnsmasq to the upstreams breaks a promise if no server of the lease could be reached when it came, and
+nobody had touched dnsmasq or the files since libc was last sent to dnsmasq (or in the AFTERMATH_S before).
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.sandbox.book import Book
+from tests.sandbox.flips import Flip
+from tests.sandbox.lookups import Lookup
+
+WITHIN_S = 2.0
+AIR_S = 0.25
+LAG_S = 0.5
+SPOILT_S = 0.1
+BUSY_S = 0.25
+AFTERMATH_S = 3.0
+
+DNSMASQ = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is asked of a guard.
+
+    Attributes:
+        notice_s: how long a server that does not work may cost lookups while another of the list works.
+        holds: whether it must leave the file alone while the network is down.
+        every_s: the sampler's pace.
+    """
+
+    notice_s: float = math.inf
+    holds: bool = False
+    every_s: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise that was broken, when, in words."""
+
+    at_s: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of some lookups.
+
+    Attributes:
+        judged: lookups that were owed an answer.
+        excused: those that were not answered in time and were owed nothing.
+        busy: those that would count as broken promises, had the machine kept its pace.
+        broken: promises that were not kept.
+    """
+
+    judged: int = 0
+    excused: int = 0
+    busy: int = 0
+    broken: tuple[Broken, ...] = ()
+
+
+def judge(
+    lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands: Demands, trusted_s: float = -math.inf
+) -> Verdict:
+    """Judge the lookups, and the flips during them; libc has been sent to dnsmasq since `trusted_s`."""
+    ordered = sorted(lookups, key=lambda lookup: lookup.start_s)
+    starts_s = [lookup.start_s for lookup in ordered]
+    judged = excused = busy = 0
+    broken = []
+    for lookup in ordered:
+        in_time = not lookup.error and lookup.took_s <= WITHIN_S + AIR_S
+        if not is_owed(lookup.start_s, book, demands):
+            excused += not in_time
+            continue
+        judged += 1
+        if in_time:
+            continue
+        if _was_busy(starts_s, lookup.start_s, demands.every_s):
+            busy += 1
+        else:
+            broken.append(Broken(lookup.start_s, f"a lookup took {lookup.took_s:.2f} s: {lookup.error or 'answered'}"))
+    if demands.holds:
+        broken += flips_while_down(flips, book, trusted_s)
+    return Verdict(judged, excused, busy, tuple(broken))
+
+
+def is_owed(start_s: float, book: Book, demands: Demands) -> bool:
+    """Whether a lookup that begins now must be answered in time."""
+    begin_s, end_s = start_s - LAG_S, start_s + WITHIN_S
+    if book.was_spoilt(start_s - SPOILT_S, start_s + SPOILT_S):
+        return False
+    for servers in book.lease.held(begin_s, end_s):
+        working = [address for address in servers if book.works(address, begin_s, end_s)]
+        others = [address for address in servers if address not in working]
+        noticed = all(book.fails(address, begin_s - demands.notice_s, end_s) for address in others)
+        if not working or not noticed:
+            return False
+    return True
+
+
+def flips_while_down(flips: Sequence[Flip], book: Book, trusted_s: float) -> list[Broken]:
+    """The flips from dnsmasq to servers that could not be reached, for no other reason."""
+    broken = []
+    before = DNSMASQ
+    for now_s, first in flips:
+        if first == DNSMASQ and before != DNSMASQ:
+            trusted_s = now_s
+        if before == DNSMASQ != first:
+            addresses = {address for lease in book.lease.held(now_s, now_s) for address in lease}
+            is_down = all(book.is_unreachable(address, now_s, now_s) for address in addresses)
+            if is_down and not book.was_touched(trusted_s - AFTERMATH_S, now_s):
+                broken.append(Broken(now_s, f"the file was turned to {first} while no server could be reached"))
+        before = first
+    return broken
+
+
+def _was_busy(starts_s: Sequence[float], start_s: float, every_s: float) -> bool:
+    first = max(0, bisect_left(starts_s, start_s - LAG_S) - 1)
+    last = bisect_right(starts_s, start_s + WITHIN_S) + 1
+    seen = starts_s[first:last]
+    return any(after - before > every_s + BUSY_S for before, after in pairwise(seen))
