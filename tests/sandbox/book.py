@@ -15,6 +15,9 @@ Value = TypeVar("Value")
 GOOD_MANNERS = frozenset({"well", "slow"})
 """A server of such manners answers everybody, in much less than a second."""
 
+REFUSING = "servfail"
+"""One of this manner answers at once, and whoever asked goes on to the next."""
+
 HARMLESS = frozenset({"manner", "unplug", "plug-in"})
 """What is done to the network alone: dnsmasq and the files are as they were."""
 
@@ -76,9 +79,14 @@ class Book:
         self.deeds: list[Deed] = []
 
     def works(self, address: str, begin_s: float, end_s: float) -> bool:
-        """Whether a server can be reached and answers, all the time between these moments."""
+        """Whether a server can be reached and is of use, all the time between these moments."""
         manners = self.manners[address].held(begin_s, end_s)
         return all(self.plugged.held(begin_s, end_s)) and GOOD_MANNERS.issuperset(manners)
+
+    def answers(self, address: str, begin_s: float, end_s: float) -> bool:
+        """Whether it can be reached and says something, if only that it has failed, all the time between these."""
+        manners = self.manners[address].held(begin_s, end_s)
+        return all(self.plugged.held(begin_s, end_s)) and {*GOOD_MANNERS, REFUSING}.issuperset(manners)
 
     def fails(self, address: str, begin_s: float, end_s: float) -> bool:
         """Whether it is of no use to anybody, all the time between these moments."""

@@ -17,6 +17,15 @@ LEASES = ((UPSTREAM,), (OTHER_UPSTREAM,), SERVERS, SERVERS[::-1])
 GAPS_S = ((0.0, 0.05), (0.05, 0.5), (0.3, 1.5), (1.0, 2.5))
 """Between two faults: at once, while the guard reacts, while it looks again, when it has settled."""
 
+OUTAGE_SHARE = 0.1
+"""Sequences that end with a long outage of the network."""
+
+QUIET_S = 5.0
+"""Before it: whatever the guard does in it, it does because of it."""
+
+OUTAGE_S = 7.0
+"""More than it takes two questions in a row to go unanswered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -45,6 +54,9 @@ def draw(seed: int) -> Sequence:
         at_s += dice.uniform(*dice.choice(GAPS_S))
         (happening,) = dice.choices(list(KINDS), list(KINDS.values()))
         lines += [(at_s + after_s, line) for after_s, line in happening(dice)]
+    if dice.random() < OUTAGE_SHARE:
+        quiet_s = max(after_s for after_s, _ in lines) + QUIET_S
+        lines += [(quiet_s, "unplug"), (quiet_s + OUTAGE_S, "plug-in")]
     return in_order(lines)
 
 

@@ -1,8 +1,10 @@
 """Holds what libc saw against what it could have had. Pure: lookups, flips and the world's book in, verdicts out.
 
 A lookup that begins is owed an answer within WITHIN_S if, from LAG_S before it until WITHIN_S after it:
-- every server of every list that libc may have been given (each lease that was in force) answers all the time.
-  Of lists where only some answer, today's guard is owed nothing: it does not put those last that do not. A guard
+- every server of every list that libc may have been given (each lease that was in force) works all the time.
+  Where one of them says SERVFAIL and another works, dnsmasq and libc go on by themselves: that is owed too, unless
+  somebody touches dnsmasq meanwhile, because the standby may be the one that says SERVFAIL.
+  Where one of them is silent, today's guard owes nothing: it does not put those last that do not answer. A guard
   that does so gets `notice_s`: the time after which it must have noticed a server that does not work.
 - the published file itself was not emptied by somebody less than SPOILT_S before;
 - the machine kept the sampler's pace, give or take BUSY_S: else the guard too was kept from its work.
@@ -15,7 +17,7 @@ So a lookup under way when its server vanished is nobody's fault, nor is the hol
 names another; but LAG_S after that lease, whatever else happens to dnsmasq, lookups are owed again.
 
 A flip from dnsmasq to the upstreams breaks a promise if no server of the lease could be reached when it came, and
-nobody had touched dnsmasq or the files since libc was last sent to dnsmasq (or in the AFTERMATH_S before).
+nobody had touched dnsmasq or the files in the AFTERMATH_S before: a hang is felt after two seconds.
 """
 
 import math
@@ -33,7 +35,7 @@ AIR_S = 0.25
 LAG_S = 0.5
 SPOILT_S = 0.1
 BUSY_S = 0.25
-AFTERMATH_S = 3.0
+AFTERMATH_S = 4.0
 
 DNSMASQ = "127.0.0.1"
 
@@ -78,10 +80,8 @@ class Verdict:
     broken: tuple[Broken, ...] = ()
 
 
-def judge(
-    lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands: Demands, trusted_s: float = -math.inf
-) -> Verdict:
-    """Judge the lookups, and the flips during them; libc has been sent to dnsmasq since `trusted_s`."""
+def judge(lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands: Demands) -> Verdict:
+    """Judge the lookups, and the flips during them, before which libc was sent to dnsmasq."""
     ordered = sorted(lookups, key=lambda lookup: lookup.start_s)
     starts_s = [lookup.start_s for lookup in ordered]
     judged = excused = busy = 0
@@ -99,7 +99,7 @@ def judge(
         else:
             broken.append(Broken(lookup.start_s, f"a lookup took {lookup.took_s:.2f} s: {lookup.error or 'answered'}"))
     if demands.holds:
-        broken += flips_while_down(flips, book, trusted_s)
+        broken += flips_while_down(flips, book)
     return Verdict(judged, excused, busy, tuple(broken))
 
 
@@ -108,29 +108,30 @@ def is_owed(start_s: float, book: Book, demands: Demands) -> bool:
     begin_s, end_s = start_s - LAG_S, start_s + WITHIN_S
     if book.was_spoilt(start_s - SPOILT_S, start_s + SPOILT_S):
         return False
+    calm = not book.was_touched(begin_s - WITHIN_S, end_s)
     for servers in book.lease.held(begin_s, end_s):
-        working = [address for address in servers if book.works(address, begin_s, end_s)]
-        others = [address for address in servers if address not in working]
+        others = [address for address in servers if not book.works(address, begin_s, end_s)]
+        refusing = calm and all(book.answers(address, begin_s, end_s) for address in others)
         noticed = all(book.fails(address, begin_s - demands.notice_s, end_s) for address in others)
-        if not working or not noticed:
+        if len(others) == len(servers) or not (refusing or noticed):
             return False
     return True
 
 
-def flips_while_down(flips: Sequence[Flip], book: Book, trusted_s: float) -> list[Broken]:
+def flips_while_down(flips: Sequence[Flip], book: Book) -> list[Broken]:
     """The flips from dnsmasq to servers that could not be reached, for no other reason."""
     broken = []
     before = DNSMASQ
     for now_s, first in flips:
-        if first == DNSMASQ and before != DNSMASQ:
-            trusted_s = now_s
-        if before == DNSMASQ != first:
-            addresses = {address for lease in book.lease.held(now_s, now_s) for address in lease}
-            is_down = all(book.is_unreachable(address, now_s, now_s) for address in addresses)
-            if is_down and not book.was_touched(trusted_s - AFTERMATH_S, now_s):
-                broken.append(Broken(now_s, f"the file was turned to {first} while no server could be reached"))
+        if before == DNSMASQ != first and _is_down(now_s, book) and not book.was_touched(now_s - AFTERMATH_S, now_s):
+            broken.append(Broken(now_s, f"the file was turned to {first} while no server could be reached"))
         before = first
     return broken
+
+
+def _is_down(now_s: float, book: Book) -> bool:
+    addresses = {address for lease in book.lease.held(now_s, now_s) for address in lease}
+    return all(book.is_unreachable(address, now_s, now_s) for address in addresses)
 
 
 def _was_busy(starts_s: Sequence[float], start_s: float, every_s: float) -> bool:

@@ -110,7 +110,7 @@ class Ordeal(contextlib.ExitStack):
 
     def _judged(self, trial: Trial, lookups: Sequence[Lookup]) -> Verdict:
         within = [lookup for lookup in lookups if trial.begin_s <= lookup.start_s < trial.end_s]
-        verdict = judge(within, trial.flips, self._arena.book, self._demands, trial.begin_s)
+        verdict = judge(within, trial.flips, self._arena.book, self._demands)
         more = []
         if trial.trouble:
             more.append(Broken(trial.end_s, f"all was well, and there was {trial.trouble}"))

@@ -83,6 +83,31 @@ def test_one_bad_server_of_two_is_an_excuse_until_it_must_have_been_noticed(
     assert count == len(broken(failed(start_s), world, demands))
 
 
+def test_a_server_that_says_servfail_is_no_excuse_while_another_works() -> None:
+    """dnsmasq asks the other, and so does libc."""
+    world = book(*BOTH)
+    world.manners[UPSTREAM].note("servfail", 9.0, 9.0)
+
+    assert [10.0] == broken(failed(10.0), world)
+    assert [] == broken(failed(10.0), book_of_refusals())
+
+
+def book_of_refusals() -> Book:
+    """Both say SERVFAIL."""
+    world = book(*BOTH)
+    for address in BOTH:
+        world.manners[address].note("servfail", 9.0, 9.0)
+    return world
+
+
+def test_a_server_that_says_servfail_may_be_the_standby_when_dnsmasq_dies() -> None:
+    world = book(*BOTH)
+    world.manners[UPSTREAM].note("servfail", 9.0, 9.0)
+    world.deeds.append(Deed(10.1, 10.2, ("kill",)))
+
+    assert [] == broken(failed(10.0), world)
+
+
 def test_a_file_that_somebody_empties_is_an_excuse_for_a_moment() -> None:
     world = book()
     world.deeds.append(Deed(10.0, 10.01, ("spoil",)))
@@ -115,7 +140,7 @@ def test_a_machine_that_stood_still_is_an_excuse_of_its_own() -> None:
 def flipped(world: Book, demands: Demands = HOLDS) -> list[float]:
     """When a promise was broken, if the file was turned to the upstreams at 12.0."""
     flips = [(5.0, DNSMASQ), (12.0, UPSTREAM), (15.0, DNSMASQ)]
-    return [each.at_s for each in judge([], flips, world, demands, 5.0).broken]
+    return [each.at_s for each in judge([], flips, world, demands).broken]
 
 
 def silent(address: str, world: Book) -> Book:
@@ -141,6 +166,13 @@ def test_a_flip_because_dnsmasq_died_meanwhile_is_right() -> None:
     world.deeds.append(Deed(11.9, 11.95, ("kill",)))
 
     assert [] == flipped(world)
+
+
+def test_a_death_that_was_got_over_is_no_reason_to_flip() -> None:
+    world = silent(UPSTREAM, book())
+    world.deeds.append(Deed(3.0, 3.1, ("kill-and-start",)))
+
+    assert [12.0] == flipped(world)
 
 
 def test_what_was_done_to_the_network_is_no_reason_to_flip() -> None:
