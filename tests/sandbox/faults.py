@@ -23,8 +23,8 @@ OUTAGE_SHARE = 0.1
 QUIET_S = 5.0
 """Before it: whatever the guard does in it, it does because of it."""
 
-OUTAGE_S = 7.0
-"""More than it takes two questions in a row to go unanswered."""
+OUTAGE_S = 9.0
+"""More than it takes two questions in a row to go unanswered: 2 s until the first is asked, and 2 s for each."""
 
 
 @dataclass(frozen=True, slots=True)

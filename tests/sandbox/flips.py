@@ -11,7 +11,7 @@ from tests.sandbox.observer import MOVED_TO, Observer
 PUBLISHED = "resolv.conf"
 
 Flip = tuple[float, str]
-"""When (seconds, monotonic) a file was published, and the first server in it."""
+"""When (seconds, monotonic) a file was published, and the first server in it; empty if there is none."""
 
 
 class FlipWatch:
@@ -44,9 +44,9 @@ class FlipWatch:
         while not self._over.is_set():
             with contextlib.suppress(TimeoutError):
                 for now_s, _, name in self._observer.sightings(0.5):
-                    if name == PUBLISHED and (first := self._first()):
-                        self.first = first
-                        self.flips.append((now_s, first))
+                    if name == PUBLISHED:
+                        self.first = self._first()
+                        self.flips.append((now_s, self.first))
 
     def _first(self) -> str:
         with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ a moment later: glibc has the A by then, and asks dnsmasq again instead of the s
 So a lookup under way when its server vanished is nobody's fault, nor is the hole between that and the lease that
 names another; but LAG_S after that lease, whatever else happens to dnsmasq, lookups are owed again.
 
+No file without a server may be published, ever.
 A flip from dnsmasq to the upstreams breaks a promise if no server of the lease could be reached when it came, and
 nobody had touched dnsmasq or the files in the AFTERMATH_S before: a hang is felt after two seconds.
 """
@@ -98,6 +99,7 @@ def judge(lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands:
             busy += 1
         else:
             broken.append(Broken(lookup.start_s, f"a lookup took {lookup.took_s:.2f} s: {lookup.error or 'answered'}"))
+    broken += empty_files(flips, book)
     if demands.holds:
         broken += flips_while_down(flips, book)
     return Verdict(judged, excused, busy, tuple(broken))
@@ -116,6 +118,13 @@ def is_owed(start_s: float, book: Book, demands: Demands) -> bool:
         if len(others) == len(servers) or not (refusing or noticed):
             return False
     return True
+
+
+def empty_files(flips: Sequence[Flip], book: Book) -> list[Broken]:
+    """The files without a server that were published, unless somebody emptied them at that moment."""
+    empty_s = [now_s for now_s, first in flips if not first]
+    emptied = [now_s for now_s in empty_s if not book.was_spoilt(now_s - SPOILT_S, now_s + SPOILT_S)]
+    return [Broken(now_s, "a file without a server was published") for now_s in emptied]
 
 
 def flips_while_down(flips: Sequence[Flip], book: Book) -> list[Broken]:

@@ -134,6 +134,14 @@ def test_a_machine_that_stood_still_is_an_excuse_of_its_own() -> None:
     assert (1, ()) == (verdict.busy, verdict.broken)
 
 
+def test_a_file_without_a_server_breaks_a_promise_unless_somebody_else_emptied_it() -> None:
+    world = book()
+    world.deeds.append(Deed(20.0, 20.01, ("spoil",)))
+    flips = [(10.0, ""), (10.1, UPSTREAM), (20.05, ""), (20.06, UPSTREAM)]
+
+    assert [10.0] == [each.at_s for each in judge([], flips, world, TODAY).broken]
+
+
 # Flips while the network is down ------------------------------------------------------------------
 
 
