@@ -7,7 +7,8 @@ A lookup that begins is owed an answer within WITHIN_S if, from LAG_S before it 
   Where one of them is silent, today's guard owes nothing: it does not put those last that do not answer. A guard
   that does so gets `notice_s`: the time after which it must have noticed a server that does not work.
 - the published file itself was not emptied by somebody less than SPOILT_S before;
-- the machine kept the sampler's pace, give or take BUSY_S: else the guard too was kept from its work.
+- the machine was not too busy: in that time the guard has waited for a processor for less than BUSY_S, and
+  no lookup began later than that.
 
 AIR_S is for the answer itself after two of libc's timeouts, which are 1 s each. A dnsmasq that hangs or has died costs
 one. Two it takes if only half of a lookup is lost, as when dnsmasq forwarded AAAA to a server that was taken from it
@@ -23,7 +24,7 @@ nobody had touched dnsmasq or the files in the AFTERMATH_S before: a hang is fel
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,6 +38,8 @@ LAG_S = 0.5
 SPOILT_S = 0.1
 BUSY_S = 0.25
 AFTERMATH_S = 4.0
+
+Waited = Callable[[float, float], float]
 
 DNSMASQ = "127.0.0.1"
 
@@ -71,7 +74,7 @@ class Verdict:
     Attributes:
         judged: lookups that were owed an answer.
         excused: those that were not answered in time and were owed nothing.
-        busy: those that would count as broken promises, had the machine kept its pace.
+        busy: those that would count as broken promises, had the machine not been too busy.
         broken: promises that were not kept.
     """
 
@@ -81,8 +84,13 @@ class Verdict:
     broken: tuple[Broken, ...] = ()
 
 
-def judge(lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands: Demands) -> Verdict:
-    """Judge the lookups, and the flips during them, before which libc was sent to dnsmasq."""
+def judge(
+    lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands: Demands, waited: Waited = lambda *_: 0.0
+) -> Verdict:
+    """Judge the lookups, and the flips during them, before which libc was sent to dnsmasq.
+
+    `waited` tells how long the guard has waited for a processor between two moments.
+    """
     ordered = sorted(lookups, key=lambda lookup: lookup.start_s)
     starts_s = [lookup.start_s for lookup in ordered]
     judged = excused = busy = 0
@@ -95,7 +103,8 @@ def judge(lookups: Sequence[Lookup], flips: Sequence[Flip], book: Book, demands:
         judged += 1
         if in_time:
             continue
-        if _was_busy(starts_s, lookup.start_s, demands.every_s):
+        begin_s, end_s = lookup.start_s - LAG_S, lookup.start_s + WITHIN_S
+        if waited(begin_s, end_s) > BUSY_S or _was_late(starts_s, begin_s, end_s, demands.every_s):
             busy += 1
         else:
             broken.append(Broken(lookup.start_s, f"a lookup took {lookup.took_s:.2f} s: {lookup.error or 'answered'}"))
@@ -143,8 +152,7 @@ def _is_down(now_s: float, book: Book) -> bool:
     return all(book.is_unreachable(address, now_s, now_s) for address in addresses)
 
 
-def _was_busy(starts_s: Sequence[float], start_s: float, every_s: float) -> bool:
-    first = max(0, bisect_left(starts_s, start_s - LAG_S) - 1)
-    last = bisect_right(starts_s, start_s + WITHIN_S) + 1
-    seen = starts_s[first:last]
+def _was_late(starts_s: Sequence[float], begin_s: float, end_s: float, every_s: float) -> bool:
+    first = max(0, bisect_left(starts_s, begin_s) - 1)
+    seen = starts_s[first : bisect_right(starts_s, end_s) + 1]
     return any(after - before > every_s + BUSY_S for before, after in pairwise(seen))

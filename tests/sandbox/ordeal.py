@@ -18,6 +18,7 @@ from tests.sandbox.lookups import Lookup, end_sampler, start_sampler
 from tests.sandbox.oracle import DNSMASQ, Broken, Demands, Verdict, judge
 from tests.sandbox.processes import wait_for
 from tests.sandbox.stage import DebianGuard
+from tests.sandbox.waits import Waits
 
 GIVE_UP_S = 4.0
 """A lookup that has taken this long has failed; more than the oracle allows."""
@@ -76,6 +77,7 @@ class Ordeal(contextlib.ExitStack):
         self._guard = DebianGuard(host, self._directory / "guard.log", self._settings)
         self._guard.start()
         self._watch = self.enter_context(FlipWatch(host.path("/run/dnsguard")))
+        self._waits = self.enter_context(Waits(self._guard.pid))
         self._record = self._directory / "lookups.jsonl"
         self._sampler = start_sampler(host, self._record, self._demands.every_s, GIVE_UP_S)
         self._await_trust()
@@ -110,7 +112,7 @@ class Ordeal(contextlib.ExitStack):
 
     def _judged(self, trial: Trial, lookups: Sequence[Lookup]) -> Verdict:
         within = [lookup for lookup in lookups if trial.begin_s <= lookup.start_s < trial.end_s]
-        verdict = judge(within, trial.flips, self._arena.book, self._demands)
+        verdict = judge(within, trial.flips, self._arena.book, self._demands, self._waits.between)
         more = []
         if trial.trouble:
             more.append(Broken(trial.end_s, f"all was well, and there was {trial.trouble}"))

@@ -6,6 +6,7 @@ from tests.sandbox.book import Book, Deed
 from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.lookups import Lookup
 from tests.sandbox.oracle import DNSMASQ, Demands, judge
+from tests.sandbox.waits import Waits
 
 BOTH = (UPSTREAM, OTHER_UPSTREAM)
 TODAY = Demands()
@@ -140,6 +141,20 @@ def test_a_file_without_a_server_breaks_a_promise_unless_somebody_else_emptied_i
     flips = [(10.0, ""), (10.1, UPSTREAM), (20.05, ""), (20.06, UPSTREAM)]
 
     assert [10.0] == [each.at_s for each in judge([], flips, world, TODAY).broken]
+
+
+def test_a_guard_that_was_kept_from_its_work_is_excused() -> None:
+    verdict = judge([failed(10.0)], [], book(), TODAY, lambda begin_s, end_s: 0.5 if begin_s < 10.0 < end_s else 0.0)
+
+    assert (1, ()) == (verdict.busy, verdict.broken)
+
+
+def test_waiting_is_counted_between_two_moments() -> None:
+    waits = Waits(0)
+    waits.seen = [(1.0, 0.0), (2.0, 0.1), (3.0, 0.4), (4.0, 0.4)]
+
+    assert 0.4 == waits.between(1.5, 2.5)
+    assert 0.0 == waits.between(3.0, 9.0)
 
 
 # Flips while the network is down ------------------------------------------------------------------
