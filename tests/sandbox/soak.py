@@ -26,10 +26,14 @@ from tests.sandbox.verdicts import Sum, story
 # Questions that leave the host every two seconds: what depends on them shall happen within a sequence.
 SETTINGS = NO_UNIT + "[guard]\nforward_interval_s = 2\n"
 
-TODAY = Demands()
+TODAY = Demands(holds=False, notice_s=math.inf)
+"""What is asked of the guard. `holds` is for one that can tell a dead network from a dead dnsmasq."""
 
 SEEDS_A_HOST = 10
 """Sequences that a host goes through before another is made, and they are judged."""
+
+OURS = (OSError, RuntimeError, TimeoutError, subprocess.SubprocessError)
+"""What a host raises that cannot be made or does not do what it is told."""
 
 
 def undergo(
@@ -66,19 +70,29 @@ def undergo(
 def side_by_side(
     seeds: Sequence[int], hosts: int, run: Callable[[Sequence[int], threading.Event], list[Trial]]
 ) -> Iterator[Trial]:
-    """Go through all of them on several hosts at a time; the trials in the order in which they end."""
+    """Go through all of them on several hosts at a time; the trials in the order in which they end.
+
+    Raises:
+        ExceptionGroup: after all others, what went wrong with hosts, not with guards.
+    """
     size = min(SEEDS_A_HOST, math.ceil(len(seeds) / hosts))
     parts = [seeds[begin : begin + size] for begin in range(0, len(seeds), size)]
     given_up = threading.Event()
+    errors: list[Exception] = []
     with concurrent.futures.ThreadPoolExecutor(hosts) as pool:
         under_way = [pool.submit(run, part, given_up) for part in parts]
         try:
             for part in concurrent.futures.as_completed(under_way):
-                yield from part.result()
+                if isinstance(error := part.exception(), OURS):
+                    errors.append(error)
+                else:
+                    yield from part.result()
         finally:
             given_up.set()
             for part in under_way:
                 part.cancel()
+    if errors:
+        raise ExceptionGroup("these hosts failed, not the guard", errors)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -118,10 +132,13 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--count", type=int, default=100, help="how many seeds (100)")
     parser.add_argument("--side-by-side", type=int, default=8, help="hosts at the same time (8)")
-    parser.add_argument("--hold", action="store_true", help="no flip is allowed while the network is down")
     parser.add_argument(
-        "--notice-s", type=float, default=math.inf,
-        help="after this, one bad server may cost nothing while another works (never)",
+        "--hold", action=argparse.BooleanOptionalAction, default=TODAY.holds,
+        help="whether a flip is forbidden while the network is down",
+    )  # fmt: skip
+    parser.add_argument(
+        "--notice-s", type=float, default=TODAY.notice_s, metavar="SECONDS",
+        help="after this, a bad server may cost nothing while another works",
     )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="keep the records and the guards' logs in this directory")
     return parser.parse_args(words)

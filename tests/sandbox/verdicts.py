@@ -1,7 +1,7 @@
 """The outcome of many sequences, for people."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.sandbox.ordeal import Trial
@@ -38,16 +38,16 @@ def story(trial: Trial) -> str:
     lines += [(now_s, f"file  {first}") for now_s, first in trial.flips]
     lines += [(broken.at_s, f"LOST  {broken.words}") for broken in trial.verdict.broken]
     told = [f"{at_s - trial.begin_s:6.2f} {what}" for at_s, what in sorted(lines)]
-    return "\n".join([f"seed {trial.seed}:", *told, "what the guard said:", *_log(trial.log.splitlines())])
+    again = f'(make soak SOAK="--first {trial.seed} --count 1")'
+    return "\n".join([f"seed {trial.seed}: {again}", *told, "what the guard said:", *_log(trial.log.splitlines())])
 
 
-def _log(lines: Iterable[str]) -> Sequence[str]:
-    told = []
+def _log(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            told.append(f"  {line}")
+        # A traceback, or a line that is being written.
+        if not (line.startswith("{") and line.endswith("}")):
+            yield f"  {line}"
             continue
-        told.append(f"  {record.pop('timestamp', '')} {record.pop('code', '')}: {record.pop('message', record)}")
-    return told
+        record = json.loads(line)
+        if record["code"] != "routine":
+            yield f"  {record['timestamp']} {record['phase']:8} {record['code']}: {record['text']}"
