@@ -8,8 +8,9 @@ SUITES := trixie sid pypi
 DEMO ?=
 BENCH ?=
 TABLE ?=
+SOAK ?=
 
-.PHONY: help deps test check unit system table suite suites demo bench deb lint reproducible picture clean
+.PHONY: help deps test check unit system table suite suites demo bench soak deb lint reproducible picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +50,9 @@ demo: deps ## the story, without the guard and with it (DEMO="--standby no", DEM
 
 bench: deps ## how long things take (BENCH="--rounds 20 --only death")
 	$(PYTHON) -m tests.sandbox.bench $(BENCH)
+
+soak: deps ## random faults against a guarded host (SOAK="--first 0 --count 1000 --side-by-side 12")
+	$(PYTHON) -m tests.sandbox.soak $(SOAK)
 
 deb: ## dist/dnsguard_VERSION_all.deb, from HEAD, built in a clean Debian 13; needs root
 	packaging/build.sh

@@ -60,10 +60,11 @@ def read(record: Path) -> list[Lookup]:
     return [Lookup(*json.loads(line)) for line in record.read_text().split("\n")[:-1]]
 
 
-def start_sampler(host: PrivateRoot, record: Path) -> Inside:
-    """Start a sampler inside; returns when the first lookup has ended, one way or the other."""
+def start_sampler(host: PrivateRoot, record: Path, *numbers: float) -> Inside:
+    """Start a sampler inside, with these arguments; returns when the first lookup has ended, one way or the other."""
     script = Path(__file__).with_name("sampler.py")
-    sampler = host.popen(["/usr/bin/python3", str(script)], output=record, errors=record.with_suffix(".err"))
+    command = ["/usr/bin/python3", str(script), *map(str, numbers)]
+    sampler = host.popen(command, output=record, errors=record.with_suffix(".err"))
     wait_for(lambda: record.stat().st_size or sampler.door.poll() is not None, "lookup")
     return sampler
 

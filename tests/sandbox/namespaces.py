@@ -127,9 +127,9 @@ class PrivateRoot:
         """
         return self._open([*self.door(), *arguments(command)], output, errors)
 
-    def beyond(self, command: Command) -> Inside:
-        """Start a process in the other network namespace, at the far end of the cable."""
-        return self._open([*self._far_door(), *arguments(command)], None, None)
+    def beyond(self, command: Command, output: Path | None = None) -> Inside:
+        """Start a process in the other network namespace, at the far end of the cable; `output` as for popen()."""
+        return self._open([*self._far_door(), *arguments(command)], output, None)
 
     def run_beyond(self, command: Command) -> None:
         """Run a command in the other network namespace to its end."""

@@ -1,4 +1,6 @@
-"""One lookup by libc every 10 ms, each in a thread of its own; run inside the host as a script.
+"""Lookups by libc, each in a thread of its own: `sampler.py [EVERY_S [PATIENCE_S]]`, run inside the host as a script.
+
+One every 10 ms, unless told otherwise. What has not ended after PATIENCE_S is printed as "no end in sight".
 
 Prints a JSON array per lookup: when it started (seconds, monotonic), how long it took (seconds), and
 how it ended ("" for answered). Keeps its pace whatever hangs. Ends when its input ends, or on SIGTERM,
@@ -9,6 +11,7 @@ it gives every server 5 s, twice round the list, so that a lookup ends within 10
 """
 
 import json
+import math
 import select
 import signal
 import socket
@@ -24,7 +27,9 @@ STACK_BYTES = 256 * 1024
 class Sampler:
     """Counts the lookups, and prints each when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = EVERY_S, patience_s: float = math.inf) -> None:
+        self._every_s = every_s
+        self._patience_s = patience_s
         self._print_lock = threading.Lock()
         self._under_way: dict[int, float] = {}
         self._ending = threading.Event()
@@ -38,7 +43,8 @@ class Sampler:
             self._under_way[number] = time.monotonic()
             threading.Thread(target=self._look_up, args=(number,), daemon=True).start()
             number += 1
-            due += EVERY_S
+            due += self._every_s
+            self._give_up_the_oldest()
         self._await_the_last()
 
     def _is_over(self, due: float) -> bool:
@@ -56,8 +62,15 @@ class Sampler:
         with self._print_lock:
             self._print(number, error)
 
+    def _give_up_the_oldest(self) -> None:
+        too_old = time.monotonic() - self._patience_s
+        with self._print_lock:
+            # They are in the order of their beginning.
+            while self._under_way and (oldest := next(iter(self._under_way.items())))[1] < too_old:
+                self._print(oldest[0], "no end in sight")
+
     def _await_the_last(self) -> None:
-        deadline = time.monotonic() + LAST_ANSWERS_S
+        deadline = time.monotonic() + min(LAST_ANSWERS_S, self._patience_s)
         while self._under_way and time.monotonic() < deadline:
             time.sleep(0.02)
         with self._print_lock:
@@ -65,11 +78,13 @@ class Sampler:
                 self._print(number, "no end in sight")
 
     def _print(self, number: int, error: str) -> None:
-        start_s = self._under_way.pop(number)
+        start_s = self._under_way.pop(number, None)
+        if start_s is None:
+            return
         took_s = time.monotonic() - start_s
         print(json.dumps([round(start_s, 6), round(took_s, 6), error]), flush=True)
 
 
 if __name__ == "__main__":
     threading.stack_size(STACK_BYTES)
-    Sampler().run()
+    Sampler(*map(float, sys.argv[1:])).run()
