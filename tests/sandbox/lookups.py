@@ -56,8 +56,9 @@ def tally(lookups: Iterable[Lookup]) -> Tally:
 
 
 def read(record: Path) -> list[Lookup]:
-    """The lookups in a sampler's record."""
-    return [Lookup(*json.loads(line)) for line in record.read_text().splitlines()]
+    """The lookups in a sampler's record; a line that is being written is not one yet."""
+    lines = record.read_text().splitlines(keepends=True)
+    return [Lookup(*json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def start_sampler(host: PrivateRoot, record: Path) -> Inside:
