@@ -205,13 +205,16 @@ class Machine:
 
     # Packages -------------------------------------------------------------------------------
 
-    def install(self, *wanted: str | Path) -> None:
+    def install(self, *wanted: str | Path, recommended: bool = True) -> None:
         """Install packages in one run of apt-get: Debian's by name, ours by the path of their .deb outside.
+
+        With them come those that they recommend, unless `recommended` is false: dnsguard's are dnsmasq and resolvconf.
 
         For dpkg in an order of your own, Debian's .deb files are in /srv/debs inside, and bring() puts ours there too.
         """
         names = [self.bring(each) if isinstance(each, Path) else each for each in wanted]
-        self.run(["apt-get", "--yes", "--quiet", "install", *names], patience_s=INSTALL_S)
+        option = "--install-recommends" if recommended else "--no-install-recommends"
+        self.run(["apt-get", "--yes", "--quiet", option, "install", *names], patience_s=INSTALL_S)
 
     def bring(self, file: Path) -> str:
         """Copy a file into it: where it is there."""
