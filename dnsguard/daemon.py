@@ -22,6 +22,7 @@ from dnsguard.core.actions import Action
 from dnsguard.core.errors import DnsguardError
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
+from dnsguard.core.owner import found
 from dnsguard.core.record import to_plain
 from dnsguard.core.report import report
 from dnsguard.core.settings import Settings
@@ -29,7 +30,7 @@ from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
 from dnsguard.core.vocabulary import Timer
 from dnsguard.core.words import ROUTINE, header, say, status_line
-from dnsguard.edge import publisher, reader, request
+from dnsguard.edge import owner, publisher, reader, request
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.journal import Log, configure
@@ -73,12 +74,20 @@ class Daemon:
         self._service.start_watchdog()
         self._watcher.start()
         self.happen(on.Started())
+        self._introduce()
         try:
             await self._left.wait()
         finally:
             self._close()
         if self._crash:
             raise self._crash
+
+    def _introduce(self) -> None:
+        """Say once whose the network's servers are here."""
+        sources = reader.read_sources(self._sources)
+        signs = owner.read_signs(Path(self._settings.paths.kept_facts))
+        said = found(sources, signs, choose(sources, is_own_address, self._written))
+        self._log.say(said.code, said.level, said.text)
 
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours, in a callback: leave, and let systemd start afresh.

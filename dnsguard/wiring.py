@@ -62,7 +62,8 @@ def request_paths(settings: Settings) -> tuple[Path, Path]:
 
 
 def _newcomer(settings: Settings) -> Path:
-    return Path(settings.paths.published).with_name("newcomer.conf")
+    # It outlives a boot, as what was written into a plain file would.
+    return Path(settings.paths.kept).with_name("newcomer.conf")
 
 
 def prober_for(settings: Settings) -> Prober:

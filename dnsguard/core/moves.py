@@ -114,5 +114,5 @@ def next_forward(state: State) -> do.SetTimer:
 
 def resume(state: State) -> Step:
     """Come back after standing back."""
-    state = replace(state, phase=Phase.STARTING, rounds=0)
+    state = replace(state, phase=Phase.STARTING, rounds=0, circle=None)
     return go_direct(state) if state.upstreams else (state, ())

@@ -20,6 +20,7 @@ class State:
         pausing: the PAUSE timer runs; `stirred`: read again when it fires.
         pid: the process that is dnsmasq; None while there is none.
         missing: why there is none, in words.
+        circle: the process that has shown that it reads the file that we publish, and is given no trial.
         probing: a probe for this generation and process is under way.
         passes, failures: consecutive results in this phase; passes at most `rise`.
         forward_due: the next probe must be forwarded.
@@ -49,6 +50,7 @@ class State:
     stirred: bool = False
     pid: int | None = None
     missing: str = ""
+    circle: int | None = None
     probing: bool = False
     passes: int = 0
     failures: int = 0

@@ -128,7 +128,7 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
         return tuple(each for each in nameservers if not resolvconf.is_loopback(each) and not is_own(each))
 
     offered = _parsed(sources.upstream_file)
-    spoilt_by = _spoilt_by(sources.published, written)
+    spoilt_by = _spoilt_by(sources, written)
     # DHCP clients that know no resolvconf write through our link; a line added to our file is no new one.
     stranger = Source(sources.published.name, None if is_marked(spoilt_by or "") else spoilt_by)
     newcomer = _from_file(stranger, usable)
@@ -151,11 +151,14 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
     )
 
 
-def _spoilt_by(published: Source, written: str | None) -> str | None:
-    """What stands there instead of what was written: "" if nothing can be read, None if all is well."""
-    text = published.text or ""
+def _spoilt_by(sources: Sources, written: str | None) -> str | None:
+    """What stands there instead of what was written: "" if nothing can be read, None if all is well.
+
+    At boot systemd-tmpfiles has put there what is kept.
+    """
+    text = sources.published.text or ""
     if written is None:
-        return None if resolvconf.is_marked(text) or not text else text
+        return None if resolvconf.is_marked(text) or text in ("", sources.kept.text) else text
     return None if text == written else text
 
 

@@ -58,8 +58,13 @@ def status_line(state: State) -> str:
         if state.phase is Phase.PROVING and not state.refused:
             return f"{phase}: libc was left with dnsmasq, which is on trial; ready to publish {servers}"
         return f"{phase}: cannot yet publish {servers}"
-    why = f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
-    return f"{phase}: libc asks {servers}{why}"
+    return f"{phase}: libc asks {servers}{_why_direct(state)}"
+
+
+def _why_direct(state: State) -> str:
+    if state.phase is Phase.DIRECT and state.circle:
+        return " (dnsmasq reads the file that is published: it needs one of its own)"
+    return f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
@@ -93,10 +98,17 @@ def _moved(before: State, event: Event, after: State) -> Said:
             robbed = "was emptied" if reading.offered == () else "no longer names its upstreams"
             sign = "dnsmasq has deregistered" if reading.registered is False else f"dnsmasq's own list {robbed}"
             return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
-        case _, on.ProbeFailed(verdict=verdict, detail=detail):
-            level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
-            return Said(code, level, f"dnsmasq is no use ({verdict.value}: {detail}); libc asks {servers} now")
+        case _, on.ProbeFailed():
+            return _useless(before, event, after, servers)
     return Said("direct", "info", f"libc asks {servers} now")
+
+
+def _useless(before: State, event: on.ProbeFailed, after: State, servers: str) -> Said:
+    if after.circle:
+        text = f"dnsmasq (PID {after.pid}) reads the file that we publish; when that named it, it lost its upstreams"
+        return Said("dnsmasq-circular", "warning", f"{text}; libc asks {servers} now")
+    level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
+    return Said(code, level, f"dnsmasq is no use ({event.verdict.value}: {event.detail}); libc asks {servers} now")
 
 
 def _accepted(before: State, servers: str, after: State) -> Said:

@@ -42,7 +42,7 @@ class LinkPaths:
     kept: Path = Path("/var/lib/dnsguard/resolv.conf.kept")
     kept_facts: Path = Path("/var/lib/dnsguard/kept.json")
     request: Path = Path("/run/dnsguard/attach-wanted")
-    newcomer: Path = Path("/run/dnsguard/newcomer.conf")
+    newcomer: Path = Path("/var/lib/dnsguard/newcomer.conf")
 
     @property
     def found(self) -> Path:

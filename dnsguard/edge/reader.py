@@ -1,4 +1,4 @@
-"""Reads every source of upstreams in one look, and never waits for one.
+"""Reads every source of upstreams in one look; waits for none but, a moment, for a file of ours that was emptied.
 
 Facts, each met in a test:
 - Opening a FIFO to read waits for a writer, and reading a device may wait for ever; with O_NONBLOCK the
@@ -6,6 +6,8 @@ Facts, each met in a test:
 - resolvconf writes a record to NAME_new.PID and renames it; a record that is listed may be gone when it is
   opened, and an empty one counts as none. Source: /sbin/resolvconf and list-records of resolvconf 1.91.
 - Debian's resolvconf keeps its records in `interface`, openresolv in `interfaces`.
+- Who writes through our link empties the file first: `echo` fills it within microseconds, the `cat` of Debian 13's
+  dhclient-script and of dhcpcd has yet to be started then. What is replaced meanwhile is written to nobody.
 - After a power cut a file may hold NUL bytes where its text was.
 """
 
@@ -13,6 +15,7 @@ import errno
 import os
 import re
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,10 @@ MAX_BYTES = 65536
 MAX_PUBLISHED_BYTES = 2**20
 # A host with 1000 interfaces, each with a lease, is still a host; more is a mistake or malice.
 MAX_RECORDS = 1000
+
+# How long an empty file of ours is waited for: 10 ms, ten times what a fork and an exec take.
+EMPTY_LOOKS = 20
+EMPTY_PAUSE_S = 0.0005
 
 _RECORD_DIRECTORIES = ("interface", "interfaces")
 _UNFINISHED = re.compile(rb"_new\.[0-9]+\Z")
@@ -56,7 +63,7 @@ class SourcePaths:
     """What libc reads."""
     published: Path = Path("/run/dnsguard/resolv.conf")
     """Where resolv_conf leads while it is ours; a source only if another program wrote into it."""
-    newcomer: Path = Path("/run/dnsguard/newcomer.conf")
+    newcomer: Path = Path("/var/lib/dnsguard/newcomer.conf")
     """What another program wrote into `published` last."""
     kept: Path = Path("/var/lib/dnsguard/resolv.conf.kept")
     """What resolv_conf said before `attach`, if it was a plain file."""
@@ -94,12 +101,23 @@ def read_sources(paths: SourcePaths) -> Sources:
         upstream_file=_read(paths.upstream_file),
         others=tuple(_read(path) for path in paths.others),
         etc=etc,
-        published=_read(paths.published, limit=MAX_PUBLISHED_BYTES),
+        published=_read_published(paths.published),
         newcomer=_read(paths.newcomer),
         kept=_read(paths.kept),
         attached=attached,
         remembered=_read(paths.remembered),
     )
+
+
+def _read_published(path: Path) -> Source:
+    """What we have published, or what stands there instead; who has just emptied the file may go on writing."""
+    source = _read(path, limit=MAX_PUBLISHED_BYTES)
+    for _ in range(EMPTY_LOOKS):
+        if source.text != "":
+            break
+        time.sleep(EMPTY_PAUSE_S)
+        source = _read(path, limit=MAX_PUBLISHED_BYTES)
+    return source
 
 
 def _records(resolvconf_dir: Path) -> tuple[Source, ...] | None:

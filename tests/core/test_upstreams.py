@@ -224,6 +224,20 @@ def test_a_line_added_to_our_file_is_no_newcomer() -> None:
     assert reading.upstreams is None
 
 
+def test_what_is_kept_and_stands_there_since_the_boot_is_no_newcomer() -> None:
+    """systemd-tmpfiles put it there; what was written into our file before the boot is newer."""
+    there = replace(
+        PLAIN,
+        published=says("published", "192.0.2.7"),
+        kept=says("kept", "192.0.2.7"),
+        newcomer=says("newcomer", "192.0.2.8"),
+    )
+    reading = choose(there, not_own)
+
+    assert (False, None) == (reading.newcomer, reading.spoilt_by)
+    assert ("192.0.2.8",) == nameservers(there)
+
+
 def test_a_file_without_a_usable_server_is_no_newcomer() -> None:
     """What it replaces in our memory may be better."""
     reading = choose(replace(PLAIN, published=says("published", "127.0.0.1")), not_own, OURS)

@@ -449,3 +449,21 @@ def test_any_name_of_a_record_can_be_shown(paths: SourcePaths, name: bytes) -> N
     assert TEXT == record.text
     assert record.name.isprintable()
     assert record.name.encode()
+
+
+def test_a_file_of_ours_that_is_being_overwritten_is_read_when_it_is_full(paths: SourcePaths) -> None:
+    """`cat >/etc/resolv.conf` empties it first: what would be replaced then is written to nobody."""
+    write(paths.published, "")
+    writer = threading.Timer(0.002, write, [paths.published])
+    writer.start()
+    try:
+        assert TEXT == read_sources(paths).published.text
+    finally:
+        writer.join()
+
+
+def test_a_file_of_ours_that_stays_empty_is_read_all_the_same(paths: SourcePaths) -> None:
+    """After a moment: whoever emptied it means it."""
+    write(paths.published, "")
+
+    assert "" == read_sources(paths).published.text

@@ -4,8 +4,9 @@
 # three minutes. It is kept below the user's cache directory, named after what it is made from, and never
 # written to again; remove it to have newer packages. Needs root.
 #
-# It has what dnsguard depends on, but neither dnsmasq nor resolvconf: those, and what they need beyond it, are
-# .deb files in ../debs, and inside, in the same files, an apt repository that asks no network.
+# It has what dnsguard depends on, but neither dnsmasq nor resolvconf, nor any other owner of the network's servers:
+# those, and what they need beyond it, are .deb files in ../debs, and inside, in the same files, an apt repository
+# that asks no network.
 set -eu
 
 suite=$1
@@ -14,14 +15,19 @@ packaging=$(dirname "$(realpath "$0")")/../../packaging
 packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 ifupdown procps netbase
 	python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd"
 offered="dnsmasq resolvconf"
+# Fetched one by one, because some exclude each other, and without what they only recommend.
+owners="network-manager systemd-resolved openresolv isc-dhcp-client dhcpcd-base"
 
 digest=$(printf '%s\n' "$packages" | cat - "$0" "$packaging/new-root.sh" | sha256sum | cut -c1-12)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/system-$suite-$digest
+mkdir -p "$(dirname "$image")"
+# Where two want it at once, one makes it and the other waits.
+exec 9>"$image.lock"
+flock 9
 if [ -d "$image" ]; then
 	echo "$image/root"
 	exit
 fi
-mkdir -p "$(dirname "$image")"
 work=$(mktemp -d "$image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -32,6 +38,8 @@ mkdir "$work/debs" "$work/machine"
 	--customize-hook='rm "$1"/var/cache/apt/archives/*.deb' \
 	--customize-hook="APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
 		-o APT::Install-Recommends=true install $offered >&2" \
+	--customize-hook="for owner in $owners; do APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
+		-o APT::Install-Recommends=false install \$owner >&2 || exit 1; done" \
 	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'"
 chmod 755 "$work"
 # What held while it was made does not hold inside.
@@ -70,6 +78,5 @@ END
 rm -f "$root/etc/resolv.conf"
 echo "nameserver 192.0.2.53" >"$root/etc/resolv.conf"
 
-# Whoever comes first wins.
-mv -T "$work" "$image" 2>/dev/null || [ -d "$image" ]
+mv -T "$work" "$image"
 echo "$image/root"

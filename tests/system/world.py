@@ -37,6 +37,7 @@ class World:
         self._process: subprocess.Popen[str] | None = None
         self.pid = 0
         self._upstreams: dict[str, Inside] = {}
+        self._lessor: Inside | None = None
         self._boots = 0
 
     def start(self) -> None:
@@ -56,6 +57,9 @@ class World:
         upstreams, self._upstreams = self._upstreams, {}
         for upstream in upstreams.values():
             upstream.end(signal.SIGKILL)
+        if self._lessor is not None:
+            self._lessor.end(signal.SIGKILL)
+            self._lessor = None
         process, self._process = self._process, None
         if process is None:
             return
@@ -138,6 +142,23 @@ class World:
         if server.door.poll() is not None:
             raise RuntimeError(f"{server.door.args!r} ended with {server.door.returncode}")
         return bool(self.run(f"ss --no-header --listening --udp --numeric src {address}:53"))
+
+    # Leases -------------------------------------------------------------------------------
+
+    def lease_out(self, nameserver: str) -> None:
+        """Answer DHCP clients from now on: an address more, and this nameserver."""
+        if self._lessor is not None:
+            self._lessor.end()
+        # It serves only where it has an address.
+        self.run(f"ip address replace 192.0.2.3/24 dev cable{self._boots} noprefixroute")
+        self._lessor = Inside(
+            self._popen(
+                "exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --port=0"
+                f" --interface=cable{self._boots} --bind-interfaces --no-ping --dhcp-authoritative --leasefile-ro"
+                f" --dhcp-range=192.0.2.20,192.0.2.20 --dhcp-option=option:dns-server,{nameserver}"
+            )
+        )
+        wait_for(lambda: self.run("ss --no-header --listening --udp --numeric sport = 67"), "lessor")
 
     # Doors --------------------------------------------------------------------------------
 
