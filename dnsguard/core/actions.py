@@ -51,6 +51,13 @@ class FindDnsmasq:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadNature:
+    """Read how this process is configured. Answered by NatureRead."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Send SIGHUP. Answered by ReloadSent or ReloadFailed."""
 
@@ -111,6 +118,7 @@ Action = (
     | Publish
     | KeepNewcomer
     | FindDnsmasq
+    | ReadNature
     | Reload
     | Probe
     | AskPublished
