@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsguard.core.dnsmasq_conf import (
@@ -296,6 +296,7 @@ def test_what_is_kept_for_the_log_is_bounded_and_printable() -> None:
     assert all(keep.isprintable() and len(keep) < 150 for keep in keeps)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=20), max_size=6), st.text(max_size=80))
 def test_nothing_that_may_be_written_is_too_much(words: list[str], text: str) -> None:
     """An administrator, or a half-written file."""

@@ -318,9 +318,9 @@ def test_new_settings_are_published_and_confirmed() -> None:
     assert [do.Publish, do.SayReloaded] == kinds(actions)
 
 
-def test_another_address_has_proved_nothing() -> None:
+@pytest.mark.parametrize("policy", [replace(POLICY, dnsmasq_address="::1"), replace(POLICY, dnsmasq_port=5353)])
+def test_another_address_or_port_has_proved_nothing(policy: Policy) -> None:
     """What was proved was proved of the old one."""
-    policy = replace(POLICY, dnsmasq_address="127.0.0.2")
     state, actions = decide(guarded(), on.SettingsChanged(policy))
 
     assert Phase.DIRECT is state.phase
