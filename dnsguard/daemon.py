@@ -33,6 +33,7 @@ from dnsguard.core.words import ROUTINE, header, say, status_line
 from dnsguard.edge import owner, publisher, reader, request
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
+from dnsguard.edge.dnsmasq_conf import read_nature
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
@@ -165,6 +166,8 @@ class Daemon:
                 return answer
             case do.FindDnsmasq():
                 return self._dnsmasq.find()
+            case do.ReadNature():
+                return read_nature(action)
             case do.Reload():
                 return self._dnsmasq.reload(action)
             case do.EndDnsmasq():

@@ -62,6 +62,13 @@ class FindDnsmasq:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadNature:
+    """Read how this process is configured. Answered by NatureRead."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Send SIGHUP. Answered by ReloadSent or ReloadFailed."""
 
@@ -136,6 +143,7 @@ Action = (
     | KeepNewcomer
     | KeepList
     | FindDnsmasq
+    | ReadNature
     | Reload
     | Probe
     | AskPublished

@@ -5,6 +5,7 @@ Events that answer an action carry the action's generation: an answer with an ol
 
 from dataclasses import dataclass
 
+from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.upstreams import Reading
 from dnsguard.core.vocabulary import Kind, Timer, Verdict
@@ -76,6 +77,14 @@ class DnsmasqMissing:
     """Answers FindDnsmasq: no process can be trusted to be dnsmasq; `reason` says why, in words."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NatureRead:
+    """Answers ReadNature: so it is configured, as far as that could be read."""
+
+    pid: int
+    nature: Nature
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,7 @@ Event = (
     | PublishFailed
     | DnsmasqFound
     | DnsmasqMissing
+    | NatureRead
     | DnsmasqGone
     | ReloadSent
     | ReloadFailed

@@ -2,8 +2,8 @@
 
 TABLE, at the end, names a judgement for every event in every phase; doing nothing is written `_ignore`. A judgement
 is pure: it answers with the next state and the actions, in their order. Those about the files that are read are in
-looks.py, those about the file that is written in publishing.py, those about a dnsmasq that has to take a new list in
-reloads.py; the moves that several share are in moves.py.
+looks.py, those about the file that is written in publishing.py, those about the process that is dnsmasq in process.py,
+those about one that has to take a new list in reloads.py; the moves that several share are in moves.py.
 
 What all of them keep to:
 1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
@@ -35,6 +35,7 @@ from dnsguard.core.moves import (
     read,
     resume,
 )
+from dnsguard.core.process import find, lose, meet, note_found, note_gone, note_missing, note_nature
 from dnsguard.core.publishing import (
     ask_again,
     note_published,
@@ -90,54 +91,11 @@ def _adopt(state: State, event: on.SettingsChanged) -> Step:
 @leads_to(Phase.DIRECT)
 def _adopt_warily(state: State, event: on.SettingsChanged) -> Step:
     """What was proved of another address is proved no longer."""
-    if event.policy.dnsmasq_address == state.policy.dnsmasq_address:
+    old, new = state.policy, event.policy
+    if (new.dnsmasq_address, new.dnsmasq_port) == (old.dnsmasq_address, old.dnsmasq_port):
         return _adopt(state, event)
     state, actions = go_direct(replace(state, policy=event.policy, published=None))
     return state, (*actions, do.SayReloaded())
-
-
-# --- dnsmasq's life ------------------------------------------------------------------------------
-
-
-def _find(state: State, event: Event) -> Step:
-    return state, () if state.pid else (do.FindDnsmasq(),)
-
-
-def _note_missing(state: State, event: on.DnsmasqMissing) -> Step:
-    return replace(state, missing=event.reason), (do.SetTimer(Timer.FIND, state.policy.find_s),)
-
-
-def _note_found(state: State, event: on.DnsmasqFound) -> Step:
-    if event.pid == state.pid:
-        return state, ()
-    return replace(_without_process(state), pid=event.pid, missing="", reloaded=state.generation), ()
-
-
-@leads_to(Phase.DIRECT)
-def _meet(state: State, event: on.DnsmasqFound) -> Step:
-    """A new process reads its upstream file by itself: it is asked, not told."""
-    if event.pid == state.pid:
-        return state, ()
-    state, actions = go_direct(_note_found(state, event)[0])
-    state, more = hand_over(state)
-    return state, actions + more
-
-
-def _note_gone(state: State, event: on.DnsmasqGone) -> Step:
-    return (_without_process(state), (do.FindDnsmasq(),)) if event.pid == state.pid else (state, ())
-
-
-@leads_to(Phase.DIRECT)
-def _lose(state: State, event: on.DnsmasqGone) -> Step:
-    """dnsmasq has died: the host resolves before anybody looks for a new one."""
-    if event.pid != state.pid:
-        return state, ()
-    state, actions = go_direct(_without_process(state))
-    return state, (*actions, do.FindDnsmasq())
-
-
-def _without_process(state: State) -> State:
-    return replace(state, pid=None, circle=None, probing=False, held=None, reloads=0, lags=0, failures=0)
 
 
 # --- dnsmasq's proof -----------------------------------------------------------------------------
@@ -158,7 +116,7 @@ def _admit(state: State, event: on.ProbePassed) -> Step:
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
     blind = event.held is None and not (state.is_offered or state.offered is None)
-    if blind or state.circle or not state.is_told or not may_be_disturbed(state):
+    if blind or state.circle or state.is_lacking or not state.is_told or not may_be_disturbed(state):
         return state, (next_question(state),)
     return probe(replace(state, phase=Phase.PROVING, passes=0))
 
@@ -267,10 +225,11 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.LookupFailed:    _row(_ignore,        retry_ask,      retry_ask,      retry_ask,      retry_ask,      _ignore),
     Timer.ASK:          _row(_ignore,        ask_again,      ask_again,      ask_again,      ask_again,      _ignore),
     Timer.READY:        _row(say_degraded,   say_degraded,   say_degraded,   say_degraded,   say_degraded,   _ignore),
-    on.DnsmasqFound:    _row(_note_found,    _meet,          _meet,          _meet,          _note_found,    _ignore),
-    on.DnsmasqMissing:  _row(_note_missing,  _note_missing,  _note_missing,  _note_missing,  _note_missing,  _ignore),
-    on.DnsmasqGone:     _row(_note_gone,     _note_gone,     _lose,          _lose,          _note_gone,     _ignore),
-    Timer.FIND:         _row(_find,          _find,          _find,          _find,          _find,          _ignore),
+    on.DnsmasqFound:    _row(note_found,     meet,           meet,           meet,           note_found,     _ignore),
+    on.DnsmasqMissing:  _row(note_missing,   note_missing,   note_missing,   note_missing,   note_missing,   _ignore),
+    on.NatureRead:      _row(note_nature,    note_nature,    _ignore,        _ignore,        note_nature,    _ignore),
+    on.DnsmasqGone:     _row(note_gone,      note_gone,      lose,           lose,           note_gone,      _ignore),
+    Timer.FIND:         _row(find,           find,           find,           find,           find,           _ignore),
     on.ReloadSent:      _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
     on.ReloadFailed:    _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
     Timer.RELOAD:       _row(_ignore,        step_on,        _ignore,        _ignore,        _ignore,        _ignore),

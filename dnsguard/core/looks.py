@@ -78,7 +78,7 @@ def _announces_end(state: State, reading: Reading) -> bool:
     Debian 12 takes its record away and empties its file 17-29 ms before it stops dnsmasq (measured).
     A file that names others because the list is a new one takes nothing away: that is for _consider.
     """
-    emptied = reading.offered == () != state.offered
+    emptied = reading.offered == () != state.offered and not state.has_own_servers
     deprived = state.is_offered and not replace(state, offered=reading.offered).is_offered
     return reading.registered is False or emptied or (deprived and reading.upstreams == state.upstreams)
 
@@ -126,7 +126,7 @@ def _is_heir(state: State, reading: Reading) -> bool:
     """Whether libc was left with a dnsmasq that the guard before us had proved, and that is still there."""
     left = reading.inherited[:1] == (state.policy.dnsmasq_address,)
     ready = state.registered is not False and (state.is_offered or state.offered is None)
-    return left and ready and state.phase is Phase.STARTING and state.pid is not None
+    return left and ready and state.phase is Phase.STARTING and state.is_eligible
 
 
 def _defend(state: State, reading: Reading) -> Step:

@@ -65,7 +65,7 @@ def hand_over(state: State) -> Step:
     """In `direct`: tell dnsmasq of the upstreams if they changed under it, else ask what it holds.
 
     Waits, for an event that will come, while libc does not read the upstreams yet, while dnsmasq
-    is not registered with resolvconf, and while its own file lags behind the list.
+    is not registered with resolvconf, or is barred, and while its own file lags behind the list.
     """
     if state.phase is not Phase.DIRECT or not may_be_disturbed(state):
         return state, ()
@@ -75,8 +75,8 @@ def hand_over(state: State) -> Step:
 
 
 def may_be_disturbed(state: State) -> bool:
-    """Whether there is a dnsmasq, and libc does not depend on it."""
-    return state.pid is not None and state.is_published and state.registered is not False
+    """Whether there is a dnsmasq that libc may be given one day, and libc does not depend on it."""
+    return state.is_eligible and state.is_published and state.registered is not False
 
 
 def tell(state: State) -> tuple[Action, ...]:
@@ -95,7 +95,7 @@ def probe(state: State) -> Step:
     if state.probing or state.pid is None or state.upstreams is None:
         return state, ()
     forward = state.phase is Phase.PROVING or state.forward_due
-    question = do.Probe(state.generation, state.pid, state.upstreams.demanded, forward)
+    question = do.Probe(state.generation, state.pid, state.demanded, forward)
     return replace(state, probing=True), (question,)
 
 

@@ -14,8 +14,12 @@ class Policy:
 
     dnsmasq_address: str = "127.0.0.1"
     """What resolv.conf names while guarded."""
-    standby: Standby = Standby.YES
-    """Whether one upstream stands behind dnsmasq in the file while guarded."""
+    dnsmasq_port: int = 53
+    """Where libc must find it; libc itself always asks 53."""
+    standby: Standby = Standby.AUTO
+    """Whether one upstream stands behind dnsmasq in the file while guarded.
+
+    "auto": unless dnsmasq validates DNSSEC or routes names by its configuration, or that is in doubt."""
     rise: int = 3
     """Passes in a row, in one generation, before dnsmasq is trusted."""
     fall: int = 2

@@ -37,9 +37,11 @@ class Witness:
 def report(state: "State", witness: Witness) -> dict[str, Any]:
     """Everything that a program may want to know, as JSON can carry it."""
     # `dnsguard status` reads a report and never makes one: it need not wait for events, actions and state.
+    from dnsguard.core.nature import standby_rule
     from dnsguard.core.words import status_line
 
     known = state.upstreams
+    used, why = standby_rule(state.policy.standby, state.nature)
     return {
         "version": VERSION,
         "pid": witness.pid,
@@ -58,6 +60,8 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
         "options": list(known.options) if known else [],
         "rest": list(known.rest) if known else [],
         "standby": state.standby,
+        "standby_used": used,
+        "standby_why": why,
         "dnsmasq": {
             "pid": state.pid,
             "missing": state.missing,
@@ -66,6 +70,9 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
             "holds": None if state.held is None else list(state.held),
             "passes": state.passes,
             "failures": state.failures,
+            "barred": state.bar,
+            "notes": [] if state.nature is None else list(state.nature.notes),
+            "in_doubt": [] if state.nature is None else list(state.nature.unread),
         },
         "last_probe": witness.probe,
         "last_forwarded": witness.forwarded,
@@ -78,6 +85,7 @@ def in_words(told: dict[str, Any]) -> str:
     """A report for a human, one fact a line. Keys that are missing are passed over."""
     dnsmasq = told.get("dnsmasq") or {}
     pid = dnsmasq.get("pid")
+    reason = f": {told['standby_why']}" if told.get("standby_why") else ""
     lines = [
         ("phase", f"{told.get('phase')} since {told.get('since')} (before: {told.get('phase_before') or 'none'})"),
         ("libc", told.get("summary")),
@@ -85,12 +93,18 @@ def in_words(told: dict[str, Any]) -> str:
         ("dnsmasq", f"PID {pid}" if pid else f"absent: {dnsmasq.get('missing') or 'not looked for yet'}"),
         ("holds", "unknown" if dnsmasq.get("holds") is None else _listed(dnsmasq["holds"])),
         ("offered", "no such file" if dnsmasq.get("offered") is None else _listed(dnsmasq["offered"])),
-        ("standby", told.get("standby") or "none yet"),
+        (
+            "standby",
+            f"{told.get('standby') or 'none yet'}, {'used' if told.get('standby_used') else 'not used'}{reason}",
+        ),
         ("attached", _ATTACHED.get(str(told.get("attached")), "unknown")),
         ("probe", told.get("last_probe") or "none yet"),
         ("forwarded", told.get("last_forwarded") or "none yet"),
         ("counters", ", ".join(f"{name} {count}" for name, count in (told.get("counters") or {}).items())),
     ]
+    lines += [("barred", dnsmasq["barred"])] if dnsmasq.get("barred") else []
+    lines += [("note", note) for note in dnsmasq.get("notes") or []]
+    lines += [("in doubt", doubt) for doubt in dnsmasq.get("in_doubt") or []]
     lines += [("complaint", complaint) for complaint in told.get("complaints") or []]
     return "".join(f"{name:>10}: {words}\n" for name, words in lines)
 

@@ -92,11 +92,11 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """What the core decides by."""
-        return replace(self.guard, dnsmasq_address=self.dnsmasq.address)
+        return replace(self.guard, dnsmasq_address=self.dnsmasq.address, dnsmasq_port=self.dnsmasq.port)
 
 
 # Keys of Policy that an operator sets elsewhere.
-_ELSEWHERE = {("guard", "dnsmasq_address")}
+_ELSEWHERE = {("guard", "dnsmasq_address"), ("guard", "dnsmasq_port")}
 _LEVELS = ("debug", "info", "warning", "error")
 # Least and most of each number; seconds that are not named here: 0.001 to a day.
 _RANGES: dict[str, tuple[float, float]] = {

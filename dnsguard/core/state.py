@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from dnsguard.core.nature import Nature, standby_rule
 from dnsguard.core.policy import Policy
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.upstreams import Upstreams
-from dnsguard.core.vocabulary import Kind, Phase, Standby
+from dnsguard.core.vocabulary import Kind, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class State:
         pid: the process that is dnsmasq; None while there is none.
         missing: why there is none, in words.
         circle: the process that has shown that it reads the file that we publish, and is given no trial.
+        nature: how the dnsmasq that was met last is configured; None before the first.
+        understood: that is the process of `pid`.
         probing: a probe for this generation and process is under way.
         passes, failures: consecutive results in this phase; passes at most `rise`.
         forward_due: the next probe must be forwarded.
@@ -51,6 +54,8 @@ class State:
     pid: int | None = None
     missing: str = ""
     circle: int | None = None
+    nature: Nature | None = None
+    understood: bool = False
     probing: bool = False
     passes: int = 0
     failures: int = 0
@@ -83,9 +88,31 @@ class State:
         return self.ready and (self.standby is not None or self.wanted is Kind.GUARDED)
 
     @property
+    def has_own_servers(self) -> bool:
+        """Whether dnsmasq reads no upstream file: then nothing is demanded of it but that it holds any server."""
+        return self.understood and self.nature is not None and self.nature.has_own_servers
+
+    @property
+    def demanded(self) -> tuple[str, ...]:
+        """What dnsmasq must hold of the known upstreams."""
+        return () if self.upstreams is None or self.has_own_servers else self.upstreams.demanded
+
+    @property
+    def bar(self) -> str:
+        """Why libc can never be given this dnsmasq, in words; empty if it can, or is not understood yet."""
+        if self.nature is None or not self.understood:
+            return ""
+        return self.nature.bar(self.policy.dnsmasq_address, self.policy.dnsmasq_port)
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether there is a dnsmasq, its configuration was read, and nothing bars it."""
+        return self.pid is not None and self.understood and not self.bar
+
+    @property
     def is_offered(self) -> bool:
         """Whether the file that dnsmasq is given names all that is demanded of it."""
-        return self.upstreams is not None and set(self.upstreams.demanded) <= set(self.offered or ())
+        return self.upstreams is not None and set(self.demanded) <= set(self.offered or ())
 
     @property
     def is_lagging(self) -> bool:
@@ -97,7 +124,7 @@ class State:
         """Whether dnsmasq has shown that it does not hold all that is demanded of it."""
         if self.upstreams is None or self.held is None:
             return False
-        return not set(self.upstreams.demanded) <= set(self.held)
+        return not self.held or not set(self.demanded) <= set(self.held)
 
     @property
     def is_told(self) -> bool:
@@ -119,7 +146,7 @@ def _direct(known: Upstreams) -> ResolvConf:
 
 def _guarded(state: State, known: Upstreams) -> ResolvConf:
     dnsmasq = state.policy.dnsmasq_address
-    if state.policy.standby is Standby.NO:
+    if not standby_rule(state.policy.standby, state.nature)[0]:
         return ResolvConf((dnsmasq,), known.search, known.options, known.rest)
     standby = state.standby if state.standby in known.nameservers else known.nameservers[0]
     # rotate would send every other lookup past dnsmasq.

@@ -63,6 +63,8 @@ class Kind(Enum):
 class Standby(Enum):
     """Whether one upstream stands behind dnsmasq in the file while guarded."""
 
+    AUTO = "auto"
+    """It does unless dnsmasq validates DNSSEC or routes names; in doubt it does not."""
     YES = "yes"
     """libc goes on to it after a second: no lookup fails while dnsmasq dies or hangs."""
     NO = "no"

@@ -6,6 +6,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
+from dnsguard.core.nature import standby_rule
 from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer
@@ -62,9 +63,13 @@ def status_line(state: State) -> str:
 
 
 def _why_direct(state: State) -> str:
-    if state.phase is Phase.DIRECT and state.circle:
-        return " (dnsmasq reads the file that is published: it needs one of its own)"
-    return f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
+    if state.pid is None:
+        why = state.missing
+    elif state.circle:
+        why = "dnsmasq reads the file that is published: it needs one of its own"
+    else:
+        why = f"dnsmasq is not used: {state.bar}" if state.bar else ""
+    return f" ({why})" if why and state.phase is Phase.DIRECT else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
@@ -197,6 +202,8 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
     match event:
         case on.DnsmasqFound(pid) if pid != before.pid:
             return Said("dnsmasq-found", "info", f"dnsmasq is PID {pid}")
+        case on.NatureRead(pid, nature) if pid == before.pid and nature != before.nature:
+            return _understood(after)
         case on.DnsmasqMissing(reason) if reason != before.missing:
             return Said("dnsmasq-missing", "info", f"no dnsmasq: {reason}")
         case on.DnsmasqGone(pid) if pid == before.pid:
@@ -205,6 +212,18 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
             level = "warning" if after.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-doubted", level, f"dnsmasq failed a probe ({verdict.value}: {detail})")
     return ROUTINE
+
+
+def _understood(after: State) -> Said:
+    """A dnsmasq that is configured in another way than the one before: what follows from that."""
+    assert after.nature is not None
+    notes = "".join(f"; {note}" for note in after.nature.notes)
+    if after.bar:
+        return Said("dnsmasq-barred", "warning", f"libc is never given dnsmasq (PID {after.pid}): {after.bar}{notes}")
+    used, why = standby_rule(after.policy.standby, after.nature)
+    what = "an upstream stands behind" if used else "no upstream stands behind"
+    level = "warning" if after.nature.unread else "info"
+    return Said("standby", level, f"{what} dnsmasq (PID {after.pid}) while it is trusted: {why}{notes}")
 
 
 def _ready(actions: tuple[Action, ...]) -> Said:

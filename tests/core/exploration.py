@@ -5,7 +5,9 @@ and holds each step against the promises; it never believes the state's own coun
 
 Three liberties make the walk finite and short, and none hides a state: every look at the files may
 come at any time (so when they settle does not matter, see test_looks.py), timers may fire too early,
-and what can have no effect any more is left out, after it was checked that it has none.
+and what can have no effect any more is left out, after it was checked that it has none. A fourth hides
+some: in the long walk a plain dnsmasq is followed by one that routes names; the other way round, and for
+those that have their own servers or are barred, there are short walks.
 
 The walk is breadth first, so the story that leads to a broken promise is among the shortest.
 """
@@ -23,6 +25,7 @@ from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide, row_of
+from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
@@ -45,6 +48,11 @@ class BrokenPromiseError(AssertionError):
 INHERITED: File = (Kind.GUARDED, 0)
 """What a guard that had proved dnsmasq has left when it was upgraded."""
 
+PLAIN, ROUTING = Nature(), Nature(keeps=("server=/corp/192.0.2.99",))
+SELF_MADE, BARRED = Nature(no_resolv=True, unread=("a file",)), Nature(port=5353)
+NATURES = ((PLAIN, ROUTING), (ROUTING, PLAIN), (SELF_MADE, SELF_MADE), (BARRED, BARRED))
+"""How the processes of a world are configured: SELF_MADE has its own servers, and is in doubt."""
+
 
 class World(NamedTuple):
     """What is true outside of the guard.
@@ -58,6 +66,7 @@ class World(NamedTuple):
         signals: SIGHUPs that this process got for this generation.
         under_way: questions that dnsmasq or the published servers have not answered yet.
         timers: those that run.
+        natures: which of NATURES its processes are.
     """
 
     file: File | None = None
@@ -69,18 +78,19 @@ class World(NamedTuple):
     signals: int = 0
     under_way: frozenset[do.Probe | do.AskPublished] = frozenset()
     timers: frozenset[Timer] = frozenset()
+    natures: int = 0
 
 
 Node = tuple[State, World]
 
 # `held` matters only by what it lacks; the rest is constant or taken by its identity.
-_LEFT_OUT = {"policy", "upstreams", "candidate", "held"}
+_LEFT_OUT = {"policy", "upstreams", "candidate", "held", "nature"}
 _state_key = attrgetter("is_lacking", *(each.name for each in fields(State) if each.name not in _LEFT_OUT))
 
 
 def state_key(state: State) -> tuple[object, ...]:
     """What tells two states apart; the lists are singletons here, so their identity is enough."""
-    return (id(state.upstreams), id(state.candidate), *_state_key(state))
+    return (id(state.upstreams), id(state.candidate), id(state.nature), *_state_key(state))
 
 
 def key(node: Node) -> tuple[object, ...]:
@@ -195,7 +205,7 @@ def answers(asked: do.Probe | do.AskPublished) -> tuple[Event, ...]:
             on.LookupFailed(asked.kind, asked.generation, "silence"),
         )
     return (
-        on.ProbePassed(asked.generation, asked.pid, asked.forward, asked.demanded, 0.1),
+        on.ProbePassed(asked.generation, asked.pid, asked.forward, asked.demanded or ("192.0.2.99",), 0.1),
         on.ProbePassed(asked.generation, asked.pid, asked.forward, None, 0.1),
         on.ProbeFailed(asked.generation, asked.pid, Verdict.SILENT, None, ""),
         on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), ""),
@@ -219,26 +229,29 @@ def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None
         case do.FindDnsmasq():
             yield world, on.DnsmasqFound(PROCESSES[world.deaths])
             yield world, on.DnsmasqMissing("")
+        case do.ReadNature(pid):
+            yield world, on.NatureRead(pid, NATURES[world.natures][PROCESSES.index(pid)])
         case do.Reload(generation, pid):
             signalled = world._replace(signals=world.signals + 1)
             yield signalled, on.ReloadSent(generation, pid)
             yield signalled, on.ReloadFailed(generation, pid, "EPERM")
         case do.Probe():
             yield world._replace(under_way=world.under_way | {action}), None
-        case do.AskPublished(kind, generation):
-            # Of the older questions one may still be answered; what came before it has timed out.
-            older = [each for each in world.under_way if isinstance(each, do.AskPublished) and each != action]
-            latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
-            forgotten = {each for each in older if each is not latest}
-            yield world._replace(under_way=world.under_way - forgotten | {action}), None
-        case do.AskAttach() | do.AskUpdate():
-            yield world, REQUESTED[type(action)]
+        case do.AskPublished():
+            yield world._replace(under_way=_asked_too(action, world)), None
         case do.EndDnsmasq(generation, pid):
             # Its death is one of those that may come at any time; the last process cannot be ended.
             yield world, None
             yield world, on.EndFailed(generation, pid, "EPERM")
         case _:
-            yield world, None
+            yield world, REQUESTED.get(type(action))
+
+
+def _asked_too(asked: do.AskPublished, world: World) -> frozenset[do.Probe | do.AskPublished]:
+    """Of the older questions one may still be answered; what came before it has timed out."""
+    older = [each for each in world.under_way if isinstance(each, do.AskPublished) and each != asked]
+    latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
+    return world.under_way - {each for each in older if each is not latest} | {asked}
 
 
 def is_stale(state: State, event: Event) -> bool:
@@ -246,7 +259,7 @@ def is_stale(state: State, event: Event) -> bool:
     match event:
         case on.ProbePassed() | on.ProbeFailed() | on.ReloadSent() | on.ReloadFailed():
             return (event.generation, event.pid) != (state.generation, state.pid)
-        case on.DnsmasqGone():
+        case on.DnsmasqGone() | on.NatureRead():
             return event.pid != state.pid
         case _:
             return False
@@ -271,7 +284,9 @@ def witnessed(state: State, event: Event, world: World) -> World:
             return world._replace(passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
             return world._replace(answered=True)
-        case on.SourcesRead(reading=reading) if reading.registered is False or reading.offered == () != state.offered:
+        case on.SourcesRead(reading=reading) if reading.registered is False:
+            return world._replace(passes=0)
+        case on.SourcesRead(reading=reading) if reading.offered == () != state.offered and not state.has_own_servers:
             return world._replace(passes=0)
         case _:
             return world
@@ -300,8 +315,13 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 promised(loopback == (kind is Kind.GUARDED), "dnsmasq is named in the guarded file alone")
                 if loopback:
                     promised(world.passes >= POLICY.rise, "dnsmasq is named only after `rise` passes in a row")
-                    promised(len(conf.nameservers) == 2, "a standby stands behind dnsmasq")
-                    promised("timeout:1" in conf.options, "libc goes on to the standby after a second")
+                    nature = NATURES[world.natures][PROCESSES.index(after.pid or 0)]
+                    promised(nature is not BARRED, "a dnsmasq that libc cannot reach is never named")
+                    promised(
+                        len(conf.nameservers) == 1 + (nature is PLAIN), "a standby stands behind a plain dnsmasq alone"
+                    )
+                    alone = nature is not PLAIN or "timeout:1" in conf.options
+                    promised(alone, "libc goes on to the standby after a second")
             case do.Reload(generation, pid):
                 promised(file == (Kind.DIRECT, after.generation), "libc has the upstreams before dnsmasq is disturbed")
                 promised((generation, pid) == (after.generation, after.pid), "SIGHUP is for the living")
@@ -319,6 +339,9 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 same = [each for each in world.under_way if isinstance(each, do.Probe)]
                 twins = [each for each in same if (each.generation, each.pid) == (generation, pid)]
                 promised(not twins, "one probe at once")
+                promised(after.understood and not after.bar, "no question to one that is not understood, or barred")
+                demanding = NATURES[world.natures][PROCESSES.index(pid)] is not SELF_MADE
+                promised(bool(action.demanded) == demanding, "who has its own servers need not hold ours")
             case do.AskAttach():
                 promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
             case _:
@@ -362,6 +385,8 @@ def is_well(state: State, world: World) -> bool:
     """Whether the host is where it belongs: guarded, and its dependents let go."""
     if state.phase is Phase.STOPPING:
         return True
+    if NATURES[world.natures][0] is BARRED:
+        return state.ready and state.phase is Phase.DIRECT and world.file == (Kind.DIRECT, state.generation)
     return state.ready and state.phase is Phase.GUARDED and world.file == (Kind.GUARDED, state.generation)
 
 
@@ -442,6 +467,9 @@ class Walk:
         self._check_idle(state, spent, idle)
         if state.pausing:
             state = replace(state, pausing=False, stirred=False)
+        if not state.understood:
+            # Of a process that has gone only the log says anything more.
+            state = replace(state, nature=None)
         return state, world._replace(timers=world.timers - idle, under_way=world.under_way - spent)
 
     def _check_idle(self, state: State, spent: frozenset[do.Probe | do.AskPublished], idle: frozenset[Timer]) -> None:
@@ -492,10 +520,12 @@ class Walk:
             for rest, later in self._performed(performed, actions[1:], kind):
                 yield rest, ((told, *later) if told else later)
 
-    def end_of_kindness(self) -> Node:
+    def end_of_kindness(self, world: World = World()) -> Node:  # noqa: B008
         """Where a kind world leads to from the start: guarded, and ready."""
-        node = next(self._settled((State(policy=POLICY), World()), on.Started(), kind=True))
-        while not is_well(*node):
+        node = next(self._settled((State(policy=POLICY), world), on.Started(), kind=True))
+        for _ in range(100):
+            if is_well(*node):
+                break
             event, world = kindly(node)
             node = next(self._settled((node[0], world), event, kind=True))
         return node

@@ -7,6 +7,7 @@ from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
+from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
@@ -43,6 +44,8 @@ def direct(**more: object) -> State:
         registered=True,
         attached=True,
         pid=PID,
+        nature=Nature(),
+        understood=True,
         probing=True,
         reloaded=1,
         published=(Kind.DIRECT, 1),

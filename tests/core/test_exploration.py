@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from unittest.mock import patch
 
 import pytest
@@ -9,14 +10,16 @@ import pytest
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core import guard, looks, moves
+from dnsguard.core import state as states
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.moves import DESTINATIONS, Step
+from dnsguard.core.nature import Nature
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer
-from tests.core.exploration import INHERITED, BrokenPromiseError, Decide, Walk, World
+from tests.core.exploration import INHERITED, NATURES, BrokenPromiseError, Decide, Walk, World
 
 
 def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +37,14 @@ def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture
     }
     # New settings are no part of this world; test_guard.py has them.
     assert {arrow for arrow in declared if arrow[2] is not on.SettingsChanged} == walk.moves
+    assert [] == walk.stuck()
+
+
+@pytest.mark.parametrize("natures", range(1, len(NATURES)))
+def test_so_it_is_with_every_other_kind_of_dnsmasq(natures: int) -> None:
+    """One that routes and then a plain one; one with its own servers, in doubt; one at a port that libc never asks."""
+    walk = Walk(most=10_000, worlds=(World(natures=natures), World(file=INHERITED, natures=natures))).run()
+
     assert [] == walk.stuck()
 
 
@@ -158,6 +169,10 @@ RULES: dict[str, tuple[object, str, object]] = {
     "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
     "a file is believed written": (moves, "publish", _publish_and_believe),
     "two questions at once": (guard, "probe", _probe_twice),
+    "a standby though it routes": (states, "standby_rule", lambda _, __: (True, "")),
+    "a standby though it is in doubt": (Nature, "stands_alone", property(lambda nature: "".join(nature.keeps[:1]))),
+    "the barred are tried": (moves, "may_be_disturbed", lambda state: state.pid is not None and state.is_published),
+    "our list is demanded of its own servers": (State, "demanded", property(lambda state: state.upstreams.demanded)),
     "no standby behind dnsmasq": (moves, "file_of", lambda state: _only_the_first(file_of(state))),
 }
 
@@ -173,8 +188,18 @@ def test_a_broken_rule_is_caught(name: str) -> None:
 def _assert_caught(broken: Decide) -> None:
     """Some rules matter at the start, some only after an upgrade, some once dnsmasq is trusted: walk from each."""
     cold, heir = Walk(broken, 3_000, (World(),)), Walk(broken, 3_000, (World(file=INHERITED),))
-    trusting = Walk(broken, 3_000)
-    assert _is_caught(cold.run) or _is_caught(lambda: trusting.run(Walk().end_of_kindness())) or _is_caught(heir.run)
+    if _is_caught(cold.run) or _is_caught(heir.run):
+        return
+    for natures, _ in enumerate(NATURES):
+        if _is_caught(Walk(broken, 3_000, (World(natures=natures),)).run):
+            return
+        if _is_caught(partial(_walk_from_trust, broken, World(natures=natures))):
+            return
+    raise AssertionError("nothing was noticed")
+
+
+def _walk_from_trust(broken: Decide, world: World) -> Walk:
+    return Walk(broken, 3_000).run(Walk().end_of_kindness(world))
 
 
 def _is_caught(run: Callable[[], Walk]) -> bool:

@@ -9,6 +9,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
 from dnsguard.core.guard import TABLE, decide, row_of
+from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
@@ -162,9 +163,11 @@ def test_a_telling_answer_ends_trust_at_once(verdict: Verdict) -> None:
 
 def test_a_new_process_is_asked_not_told() -> None:
     """It has read its file by itself; SIGHUP would only run the DHCP script for every lease."""
-    state, actions = decide(direct(pid=None, probing=False), on.DnsmasqFound(PID))
+    found, first = decide(direct(pid=None, probing=False), on.DnsmasqFound(PID))
+    state, actions = decide(found, on.NatureRead(PID, Nature()))
 
     assert PID == state.pid
+    assert [do.ReadNature] == kinds(first)
     assert [do.Probe] == kinds(actions)
 
 
@@ -183,9 +186,11 @@ def test_the_same_process_found_again_is_not_news() -> None:
 
 def test_a_process_found_before_any_upstream_waits() -> None:
     """There is nothing yet that it could be asked for."""
-    state, actions = decide(State(policy=POLICY), on.DnsmasqFound(PID))
+    found, first = decide(State(policy=POLICY), on.DnsmasqFound(PID))
+    state, actions = decide(found, on.NatureRead(PID, Nature()))
 
     assert PID == state.pid
+    assert [do.ReadNature] == kinds(first)
     assert () == actions
 
 
@@ -271,9 +276,9 @@ def test_new_settings_are_published_and_confirmed() -> None:
     assert [do.Publish, do.SayReloaded] == kinds(actions)
 
 
-def test_another_address_has_proved_nothing() -> None:
+@pytest.mark.parametrize("policy", [replace(POLICY, dnsmasq_address="::1"), replace(POLICY, dnsmasq_port=5353)])
+def test_another_address_or_port_has_proved_nothing(policy: Policy) -> None:
     """What was proved was proved of the old one."""
-    policy = replace(POLICY, dnsmasq_address="127.0.0.2")
     state, actions = decide(guarded(), on.SettingsChanged(policy))
 
     assert Phase.DIRECT is state.phase

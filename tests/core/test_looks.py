@@ -7,6 +7,7 @@ import pytest
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
+from dnsguard.core.nature import Nature
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, kinds, look, passed, proving, upstreams
@@ -24,7 +25,7 @@ def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_pause() ->
     assert (replace(state, pausing=False), ()) == decide(state, on.TimerFired(Timer.PAUSE))
 
 
-BEFORE = State(policy=POLICY, pid=PID)
+BEFORE = State(policy=POLICY, pid=PID, nature=Nature(), understood=True)
 HEIR = look(OLD, settled=True, inherited=("127.0.0.1", OLD))
 
 
@@ -113,7 +114,7 @@ def test_an_empty_look_never_replaces_a_good_list() -> None:
 
 def test_the_first_list_is_published_and_dnsmasq_is_asked_not_told() -> None:
     """A restart of the guard must not empty dnsmasq's cache."""
-    found = State(policy=POLICY, pid=PID, candidate=upstreams(OLD))
+    found = replace(BEFORE, candidate=upstreams(OLD))
     state, actions = decide(found, look(OLD, settled=True))
     _, after = decide(state, on.Published(Kind.DIRECT, 1))
 

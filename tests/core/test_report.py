@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsguard.core.nature import Nature
 from dnsguard.core.report import Witness, in_words, last_phase, report, upstreams_text
 from dnsguard.core.state import State
 from tests.core.story import OLD, PID, direct, guarded
@@ -32,6 +33,23 @@ def test_a_human_reads_the_same_in_words() -> None:
     assert f"libc asks 127.0.0.1, {OLD}" in words
     assert "somebody else's" in words
     assert "file: binary" in words
+
+
+def test_the_reason_for_the_standby_line_stands_in_both() -> None:
+    """And what bars or blurs a dnsmasq, and what is noted of it."""
+    told = report(guarded(nature=Nature(validates=True, no_ident=True, unread=("a file",))), WITNESS)
+    barred = in_words(report(direct(nature=Nature(port=0)), WITNESS))
+
+    assert (False, True) == (told["standby_used"], "DNSSEC" in told["standby_why"])
+    assert (1, ["a file"], "") == (
+        len(told["dnsmasq"]["notes"]),
+        *(told["dnsmasq"][it] for it in ("in_doubt", "barred")),
+    )
+    assert f"standby: {OLD}, not used: dnsmasq validates DNSSEC" in in_words(told)
+    assert "note: it does not tell what it holds (no-ident)" in in_words(told)
+    assert "in doubt: a file" in in_words(told)
+    assert f"standby: {OLD}, used: dnsmasq neither" in barred
+    assert "barred: it serves no DNS (port=0)" in barred
 
 
 def test_nothing_known_yet_can_be_said_as_well() -> None:

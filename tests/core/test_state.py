@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dnsguard.core.nature import Nature
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Standby
 from tests.core.story import NEW, OLD, POLICY, direct, guarded, upstreams
@@ -42,6 +43,36 @@ def test_the_operators_own_timeout_stands_and_rotate_goes() -> None:
     known = replace(upstreams(OLD), options=("rotate", "timeout:3"))
 
     assert ("timeout:3",) == file_of(guarded(upstreams=known)).options
+
+
+def test_behind_one_that_routes_nobody_stands_and_options_stay() -> None:
+    """The rule and its reasons are in nature.py."""
+    known = replace(upstreams(OLD), options=("rotate",))
+    conf = file_of(guarded(upstreams=known, nature=Nature(keeps=("server=/corp/192.0.2.99",))))
+
+    assert (("127.0.0.1",), ("rotate",)) == (conf.nameservers, conf.options)
+
+
+def test_what_is_demanded_depends_on_who_it_is_demanded_of() -> None:
+    """One with its own servers must hold some, whichever they are; one that is gone had its own."""
+    own = direct(nature=Nature(no_resolv=True), offered=())
+
+    assert ((OLD,), (), ()) == (direct().demanded, own.demanded, State().demanded)
+    assert (OLD,) == replace(own, understood=False).demanded
+    assert own.is_offered
+    assert [False, False, True] == [replace(own, held=held).is_lacking for held in (None, (NEW,), ())]
+    assert [False, True, True] == [direct(held=held).is_lacking for held in ((OLD, NEW), (NEW,), ())]
+
+
+def test_only_one_that_is_understood_and_not_barred_may_be_given_to_libc() -> None:
+    """Before its configuration was read it may be anything."""
+    barred = direct(nature=Nature(port=5353))
+
+    assert direct().is_eligible
+    assert not any(each.is_eligible for each in (barred, direct(understood=False), direct(pid=None)))
+    assert "port=5353" in barred.bar
+    assert "" == direct().bar == replace(barred, understood=False).bar
+    assert "" == replace(barred, policy=replace(POLICY, dnsmasq_port=5353)).bar
 
 
 def test_without_standby_dnsmasq_stands_alone_and_options_stay() -> None:

@@ -7,11 +7,13 @@ import pytest
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
+from dnsguard.core.nature import Nature
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
 from dnsguard.core.words import ROUTINE, header, say, status_line
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
+MET = direct(nature=None, understood=False)
 YIELDED = direct(phase=Phase.YIELDED, attached=False)
 FRESH = State(policy=POLICY)
 DAMAGE = ("file: binary",)
@@ -37,6 +39,10 @@ RESTATED = replace(upstreams(OLD), source="another file")
         (guarded(), on.DnsmasqFound(PID + 1), "direct", "info"),
         (direct(pid=None), on.DnsmasqFound(PID), "dnsmasq-found", "info"),
         (direct(pid=None), on.DnsmasqMissing("no PID file"), "dnsmasq-missing", "info"),
+        (MET, on.NatureRead(PID, Nature()), "standby", "info"),
+        (MET, on.NatureRead(PID, Nature(validates=True)), "standby", "info"),
+        (MET, on.NatureRead(PID, Nature(unread=("a file",))), "standby", "warning"),
+        (MET, on.NatureRead(PID, Nature(port=5353)), "dnsmasq-barred", "warning"),
         (direct(reloaded=0), on.ReloadSent(1, PID), "reload-sent", "info"),
         (direct(reloads=1), on.ReloadSent(1, PID), "reload-repeated", "warning"),
         (direct(), on.UpdateAsked(), "update-asked", "warning"),
@@ -160,3 +166,20 @@ def test_the_file_says_who_wrote_it_and_how_to_be_rid_of_it(kind: Kind) -> None:
     assert "Written by dnsguard" in text
     assert kind.value in text
     assert "dnsguard detach" in text
+
+
+def test_what_a_configuration_leads_to_is_said_when_it_becomes_known_or_changes() -> None:
+    """Not at each restart; and what is noted of it stands in the same line."""
+    again = replace(MET, nature=Nature())
+    own = on.NatureRead(PID, Nature(no_resolv=True))
+    for event in (on.NatureRead(PID, Nature()), on.NatureRead(PID + 1, Nature(validates=True))):
+        assert ROUTINE == say(again, event, *decide(again, event))
+    said = say(again, own, *decide(again, own))
+
+    assert said.text.startswith(f"an upstream stands behind dnsmasq (PID {PID}) while it is trusted: dnsmasq neither")
+    assert "its own servers (no-resolv)" in said.text
+
+
+def test_the_status_says_why_a_dnsmasq_is_not_used() -> None:
+    """In `systemctl status`, where an operator looks first."""
+    assert "(dnsmasq is not used: it serves no DNS (port=0)" in status_line(direct(nature=Nature(port=0)))

@@ -58,4 +58,4 @@ def sections() -> Iterator[list[str]]:
 
     for section in fields(Settings):
         keys = [each.name for each in fields(getattr(Settings(), section.name))]
-        yield [key for key in keys if key != "dnsmasq_address"]
+        yield [key for key in keys if key not in ("dnsmasq_address", "dnsmasq_port")]
