@@ -20,6 +20,9 @@ GAPS_S = ((0.0, 0.05), (0.05, 0.5), (0.3, 1.5), (1.0, 2.5))
 OUTAGE_SHARE = 0.1
 """Sequences that end with a long outage of the network."""
 
+HALF_OUTAGE_SHARE = 0.05
+"""Sequences that end with a long silence of one of two servers."""
+
 QUIET_S = 5.0
 """Before it: whatever the guard does in it, it does because of it."""
 
@@ -54,9 +57,8 @@ def draw(seed: int) -> Sequence:
         at_s += dice.uniform(*dice.choice(GAPS_S))
         (happening,) = dice.choices(list(KINDS), list(KINDS.values()))
         lines += [(at_s + after_s, line) for after_s, line in happening(dice)]
-    if dice.random() < OUTAGE_SHARE:
-        quiet_s = max(after_s for after_s, _ in lines) + QUIET_S
-        lines += [(quiet_s, "unplug"), (quiet_s + OUTAGE_S, "plug-in")]
+    last_s = max(after_s for after_s, _ in lines)
+    lines += [(last_s + after_s, line) for after_s, line in _ending(dice)]
     return in_order(lines)
 
 
@@ -69,6 +71,18 @@ def told(text: str) -> Sequence:
 def in_order(lines: Happening) -> Sequence:
     """Faults by their time; those of the same time as they were said."""
     return tuple(Fault(round(after_s, 2), tuple(line.split())) for after_s, line in sorted(lines, key=lambda it: it[0]))
+
+
+def _ending(dice: random.Random) -> Happening:
+    """For some, a long and quiet end: the network is down, or half of the servers are."""
+    roll = dice.random()
+    if roll < OUTAGE_SHARE:
+        return [(QUIET_S, "unplug"), (QUIET_S + OUTAGE_S, "plug-in")]
+    if roll < OUTAGE_SHARE + HALF_OUTAGE_SHARE:
+        address = dice.choice(SERVERS)
+        trouble: Happening = [(QUIET_S, f"manner {address} silent"), (QUIET_S + OUTAGE_S, f"manner {address} well")]
+        return [(0.1, f"lease {' '.join(dice.choice(LEASES[2:]))}"), *trouble]
+    return []
 
 
 # What may happen ------------------------------------------------------------------------------
