@@ -45,6 +45,9 @@ def weigh(state: State, event: SourcesRead) -> Step:
     # Kept before anything is written over it.
     actions: tuple[Action, ...] = (do.KeepNewcomer(),) if reading.newcomer else ()
     leaving = _announces_end(state, reading)
+    if reading.registered and state.registered is False:
+        # Its file follows, after a second at most: not before that has it reason to be told again.
+        actions += (do.SetTimer(Timer.RELOAD, state.policy.offer_wait_s),)
     state = replace(state, offered=reading.offered, registered=reading.registered, complaints=reading.complaints)
     state, more = _consider(state, event)
     actions += more
@@ -114,7 +117,9 @@ def _accept(state: State, found: Upstreams, reading: Reading) -> Step:
     # The first list is not a change: a dnsmasq that was there before the guard is asked, not told.
     reloaded = generation if known is None else state.reloaded
     # A probe that is under way asks for the old list, so it is no longer waited for.
-    state = replace(state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0, lags=0)
+    state = replace(
+        state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0, asked_update=False
+    )
     state = replace(state, probing=False, held=None)
     if known is None and _is_heir(state, reading):
         # An upgrade must not flip: it stays until the trial, which may not fail once, has an end.

@@ -61,5 +61,13 @@ def lose(state: State, event: on.DnsmasqGone) -> Step:
 
 def _without_process(state: State) -> State:
     return replace(
-        state, pid=None, circle=None, lags=0, understood=False, probing=False, held=None, reloads=0, failures=0
+        state,
+        pid=None,
+        circle=None,
+        asked_update=False,
+        understood=False,
+        probing=False,
+        held=None,
+        reloads=0,
+        failures=0,
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
+from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.moves import Step, hand_over, is_stale, may_be_disturbed, tell
 from dnsguard.core.state import State
@@ -35,31 +36,23 @@ def step_on(state: State, event: Event) -> Step:
         return state, (_next_step(state),)
     if not state.is_told:
         # Its file has had its time.
-        return replace(state, lags=LAGGED), (*((do.AskUpdate(),) if state.is_lagging else ()), *tell(state))
+        state, actions = _ask_update(state) if state.is_lagging else (state, ())
+        return state, (*actions, *tell(state))
     if not state.is_lacking or state.offered is None:
         return state, (_next_step(state),)
-    return _hurry_file(state) if state.is_lagging else _insist(state)
+    # A file that lags gives it nothing to take: resolvconf may have been killed between record and file.
+    if state.is_lagging or state.reloads >= state.policy.reload_tries:
+        return _end(state) if state.asked_update else _with_next_step(*_ask_update(state))
+    return state, tell(state)
 
 
-LAGGED = 2
-"""Looks at a file that lags behind: at the first it is given its time, at the second it is asked for."""
+def _ask_update(state: State) -> Step:
+    """Once for each list and process: resolvconf's hooks are run, and other packages' with them."""
+    return (state, ()) if state.asked_update else (replace(state, asked_update=True), (do.AskUpdate(),))
 
 
-def _hurry_file(state: State) -> Step:
-    """resolvconf may have been killed between record and file; dnsmasq has nothing to take."""
-    asked = (do.AskUpdate(),) if state.lags == LAGGED - 1 else ()
-    state = replace(state, lags=min(state.lags + 1, LAGGED))
-    return state, (*asked, _next_step(state))
-
-
-def _insist(state: State) -> Step:
-    """It lacks what its file names."""
-    if state.reloads < state.policy.reload_tries:
-        return state, tell(state)
-    if state.reloads == state.policy.reload_tries:
-        state = replace(state, reloads=state.reloads + 1)
-        return state, (do.AskUpdate(), _next_step(state))
-    return _end(state)
+def _with_next_step(state: State, actions: tuple[Action, ...]) -> Step:
+    return state, (*actions, _next_step(state))
 
 
 def _end(state: State) -> Step:

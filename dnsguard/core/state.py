@@ -29,8 +29,8 @@ class State:
         forward_due: the next probe must be forwarded.
         held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
         reloaded: the generation for which SIGHUP was last sent to this process.
-        reloads: how many steps were taken to make this process take this list: SIGHUPs, then one more (reloads.py).
-        lags: how often its file was seen to lag behind this list; 2 once it was asked for.
+        reloads: how many SIGHUPs this generation has cost this process.
+        asked_update: resolvconf was asked to write this process' file for this list again.
         restarts: how many processes were ended for it within the window.
         published: kind and generation of the file that libc reads; None if that is not known.
         refused: why the file could not be written when that was last tried; empty if it could.
@@ -63,7 +63,7 @@ class State:
     held: tuple[str, ...] | None = None
     reloaded: int = 0
     reloads: int = 0
-    lags: int = 0
+    asked_update: bool = False
     restarts: int = 0
     published: tuple[Kind, int] | None = None
     refused: str = ""

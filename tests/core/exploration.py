@@ -31,7 +31,7 @@ from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import TELLING, Kind, Phase, Timer, Verdict
 
-POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, restarts=1, trample_limit=1)
+POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, restarts=0, trample_limit=1)
 LISTS = tuple(Upstreams((address,), (address,)) for address in ("192.0.2.53", "192.0.2.54"))
 GENERATIONS = 2
 # The first may die at any moment; the second lives on.
@@ -183,7 +183,7 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.ASK: state.is_answered or not state.is_published,
         Timer.READY: state.ready,
         Timer.QUIET: state.rounds == 0,
-        Timer.YIELD: state.phase is not Phase.YIELDED,
+        Timer.YIELD: state.phase is not Phase.YIELDED and not (state.circle and state.phase is Phase.DIRECT),
         Timer.FORWARD: state.phase is not Phase.GUARDED or state.forward_due,
     }
     return frozenset(timer for timer, means_nothing in idle.items() if means_nothing)
@@ -395,7 +395,10 @@ def kindly(node: Node) -> tuple[Event, World]:
     state, world = node
     for asked in sorted(world.under_way, key=str):
         return answers(asked)[0], world._replace(under_way=world.under_way - {asked})
-    waiting = {Timer.ASK: not state.is_answered and state.is_published, Timer.YIELD: state.phase is Phase.YIELDED}
+    waiting = {
+        Timer.ASK: not state.is_answered and state.is_published,
+        Timer.YIELD: bool(state.circle) or state.phase is Phase.YIELDED,
+    }
     for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
         if timer in world.timers or waiting.get(timer):
             return TIMERS[timer], world._replace(timers=world.timers - {timer})

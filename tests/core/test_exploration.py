@@ -19,6 +19,7 @@ from dnsguard.core.nature import Nature
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer
+from tests.core import exploration
 from tests.core.exploration import INHERITED, NATURES, BrokenPromiseError, Decide, Walk, World
 
 
@@ -46,6 +47,36 @@ def test_so_it_is_with_every_other_kind_of_dnsmasq(natures: int) -> None:
     walk = Walk(most=10_000, worlds=(World(natures=natures), World(file=INHERITED, natures=natures))).run()
 
     assert [] == walk.stuck()
+
+
+def _ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let dnsmasq be ended in this walk; in the long one that would make two states of each."""
+    monkeypatch.setattr(exploration, "POLICY", replace(exploration.POLICY, restarts=1))
+
+
+def test_so_it_is_where_dnsmasq_may_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the last step of several, and never while the upstreams are silent."""
+    _ending(monkeypatch)
+    walk = Walk(most=30_000).run()
+
+    assert [] == walk.stuck()
+
+
+@pytest.mark.parametrize("name", ["is_answered", "reload_tries"])
+def test_an_end_that_comes_too_soon_is_caught(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """While the upstreams are silent, or before all the SIGHUPs."""
+    _ending(monkeypatch)
+
+    def hasty(state: State, event: Event) -> Step:
+        if event != on.TimerFired(Timer.RELOAD) or state.phase is not Phase.DIRECT:
+            return decide(state, event)
+        bent = replace(state, ready=True, standby="192.0.2.53") if name == "is_answered" else state
+        tries = 1 if name == "reload_tries" else state.policy.reload_tries
+        after, actions = decide(replace(bent, policy=replace(state.policy, reload_tries=tries)), event)
+        return replace(after, policy=state.policy, ready=state.ready, standby=state.standby), actions
+
+    with pytest.raises(BrokenPromiseError, match=r"dnsmasq is not ended|SIGKILL only after"):
+        Walk(hasty, most=200_000).run()
 
 
 # --- broken rules: each must be caught -----------------------------------------------------------

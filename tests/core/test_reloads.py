@@ -9,7 +9,7 @@ from dnsguard.core import events as on
 from dnsguard.core.guard import decide
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Phase, Timer
-from tests.core.story import OLD, PID, POLICY, direct, guarded, kinds
+from tests.core.story import OLD, PID, POLICY, direct, guarded, kinds, look
 
 LATER = on.TimerFired(Timer.RELOAD)
 SPENT = direct(held=(), reloads=POLICY.reload_tries)
@@ -68,24 +68,29 @@ def test_a_file_that_lags_behind_is_asked_for_and_dnsmasq_told_all_the_same() ->
 def test_after_the_last_sighup_the_file_is_written_again_once() -> None:
     """dnsmasq may have missed an event; it is asked again after a while."""
     state, actions = decide(SPENT, LATER)
-    wait = do.SetTimer(Timer.RELOAD, POLICY.reload_retry_s * 2 ** (POLICY.reload_tries + 1))
+    wait = do.SetTimer(Timer.RELOAD, POLICY.reload_retry_s * 2**POLICY.reload_tries)
 
     assert (do.AskUpdate(), wait) == actions
     assert do.AskUpdate not in kinds(decide(state, LATER)[1])
 
 
-def test_a_file_that_lags_behind_is_given_its_time_and_asked_for_once() -> None:
-    """Debian's hook sleeps for a second; there is nothing to take, and nobody is ended for that."""
+def test_a_file_that_lags_behind_is_asked_for_once() -> None:
+    """There is nothing to take, and nobody is told or ended for that."""
     state, first = decide(direct(held=(), offered=()), LATER)
-    state, second = decide(state, LATER)
     wait = do.SetTimer(Timer.RELOAD, POLICY.offer_wait_s)
 
-    assert (wait,) == first
-    assert (do.AskUpdate(), wait) == second
+    assert (do.AskUpdate(), wait) == first
     assert (state, (wait,)) == decide(state, LATER)
 
 
-LAST = direct(held=(), reloads=POLICY.reload_tries + 1)
+def test_a_registration_gives_the_file_its_time() -> None:
+    """Debian's hook sleeps for up to a second before it writes it."""
+    _, actions = decide(direct(registered=False, offered=()), look(OLD, offered=None, registered=True))
+
+    assert do.SetTimer(Timer.RELOAD, POLICY.offer_wait_s) in actions
+
+
+LAST = direct(held=(), reloads=POLICY.reload_tries, asked_update=True)
 
 
 def test_the_last_step_is_another_dnsmasq() -> None:

@@ -16,6 +16,7 @@ from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, loo
 MET = direct(nature=None, understood=False)
 YIELDED = direct(phase=Phase.YIELDED, attached=False)
 FRESH = State(policy=POLICY)
+ENDING = direct(held=(), reloads=POLICY.reload_tries, asked_update=True)
 DAMAGE = ("file: binary",)
 RESTATED = replace(upstreams(OLD), source="another file")
 
@@ -49,7 +50,7 @@ RESTATED = replace(upstreams(OLD), source="another file")
         (direct(reloaded=0), on.UpdateAsked(), "update-asked", "warning"),
         (direct(), on.UpdateNotAsked("ENOSPC"), "update-not-asked", "error"),
         (direct(), on.EndFailed(1, PID, "EPERM"), "end-failed", "warning"),
-        (direct(held=(), reloads=POLICY.reload_tries + 1), on.TimerFired(Timer.RELOAD), "dnsmasq-ended", "warning"),
+        (ENDING, on.TimerFired(Timer.RELOAD), "dnsmasq-ended", "warning"),
         (direct(), on.ReloadFailed(1, PID, "EPERM"), "reload-failed", "warning"),
         (direct(), on.PublishFailed(Kind.DIRECT, 1, "ENOSPC"), "publish-failed", "error"),
         (guarded(), look(OLD, attached=False, trampled_by="nameserver 1.2.3.4"), "trampled", "warning"),
