@@ -61,6 +61,7 @@ class World(NamedTuple):
         file: what libc reads; None while nothing was published, or another program has spoilt it.
         refused: the last write was refused, and the guard knows or is about to learn it.
         answered: the file that libc reads has answered.
+        heard: the last generation of which an upstream has answered.
         deaths: how many dnsmasq processes have died; the next one may be found at any time.
         passes, failures: consecutive forwarded passes, or failures, of dnsmasq for this generation.
         signals: SIGHUPs that this process got for this generation.
@@ -72,6 +73,7 @@ class World(NamedTuple):
     file: File | None = None
     refused: bool = False
     answered: bool = False
+    heard: int = 0
     deaths: int = 0
     passes: int = 0
     failures: int = 0
@@ -283,13 +285,18 @@ def witnessed(state: State, event: Event, world: World) -> World:
         case on.DnsmasqGone():
             return world._replace(passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
-            return world._replace(answered=True)
+            return world._replace(answered=True, heard=generation * _minds(kind) or world.heard)
         case on.SourcesRead(reading=reading) if reading.registered is False:
             return world._replace(passes=0)
         case on.SourcesRead(reading=reading) if reading.offered == () != state.offered and not state.has_own_servers:
             return world._replace(passes=0)
         case _:
             return world
+
+
+def _minds(kind: Kind) -> bool:
+    """Whether it is minded that an upstream has answered: where dnsmasq is never ended it would only make more states."""
+    return POLICY.restarts > 0 and kind is Kind.DIRECT
 
 
 def promised(condition: bool, promise: str) -> None:
@@ -330,7 +337,7 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
             case do.EndDnsmasq(generation, pid):
                 promised((generation, pid) == (after.generation, after.pid), "SIGKILL is for who was found last")
                 promised(file == (Kind.DIRECT, after.generation), "libc has the upstreams before dnsmasq is ended")
-                promised(world.answered, "dnsmasq is not ended while the upstreams are silent")
+                promised(world.heard == after.generation, "dnsmasq is not ended while the upstreams are silent")
                 promised(signals >= POLICY.reload_tries, "SIGKILL only after all the SIGHUPs")
                 promised(before.restarts < POLICY.restarts, "no more than `restarts` SIGKILLs in their window")
             case do.SayReady(degraded=""):
