@@ -295,7 +295,7 @@ def witnessed(state: State, event: Event, world: World) -> World:
 
 
 def _minds(kind: Kind) -> bool:
-    """Whether it is minded that an upstream has answered: where dnsmasq is never ended it would only make more states."""
+    """Whether it is minded that an upstream has answered: where nobody is ended that would only make more states."""
     return POLICY.restarts > 0 and kind is Kind.DIRECT
 
 
