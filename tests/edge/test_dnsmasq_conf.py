@@ -82,7 +82,9 @@ def test_what_is_no_regular_file_is_not_even_opened(tmp_path: Path) -> None:
         for path in (fifo, place, tmp_path, Path("/dev/zero")):
             assert NOT_REGULAR == Disk().page(str(path)).trouble
 
-    assert (f"{fifo}: {NOT_REGULAR}",) == read(tmp_path, "-C", str(fifo)).unread
+    # Where pytest's folders have long names the end is cut off, as in a log.
+    (unread,) = read(tmp_path, "-C", str(fifo)).unread
+    assert unread.startswith(f"{fifo}: {NOT_REGULAR[:10]}")
 
 
 def test_what_is_missing_or_cannot_be_a_path_is_no_trouble_of_ours(tmp_path: Path) -> None:

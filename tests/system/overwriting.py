@@ -34,10 +34,10 @@ def war(machine: Machine, _ours: Sequence[Path]) -> None:
         writer.end()
 
 
-def has_stood_back(machine: Machine) -> bool:
-    """Whether the other one has won, for now."""
+def is_at_peace(machine: Machine) -> bool:
+    """Whether the other one has won, for now; or the link that was asked for last came after the war."""
     told = machine.run("dnsguard status", check=False).stdout
-    return machine.nameservers() == [OTHER_UPSTREAM] and "yielded" in told
+    return (machine.nameservers() == [OTHER_UPSTREAM] and "yielded" in told) or is_guarded(machine)
 
 
 OVERWRITING = (
@@ -53,5 +53,5 @@ OVERWRITING = (
     Case("in place, a dead server", GUARDED, says(IN_PLACE.format(DEAD)), without=DNSMASQ, most=PER_OVERWRITING),
     Case("replaced, a dead server", GUARDED, says(REPLACED.format(DEAD)), without=DNSMASQ, most=PER_OVERWRITING),
     Case("removed", GUARDED, says("rm /etc/resolv.conf"), without=DNSMASQ, most=PER_OVERWRITING),
-    Case("a war", GUARDED, war, has_stood_back),
+    Case("a war", GUARDED, war, is_at_peace),
 )

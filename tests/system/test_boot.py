@@ -9,6 +9,7 @@ from tests.sandbox.host import ANSWER, UPSTREAM
 from tests.sandbox.lookups import read, tally
 from tests.sandbox.processes import wait_for
 from tests.system.conftest import Boot
+from tests.system.ending import is_handed_back
 from tests.system.kinds import GUARDED, KINDS, Kind, configure, is_guarded
 from tests.system.machine import SAMPLER, Machine
 
@@ -182,6 +183,8 @@ def test_boot_with_dnsguard_switched_off_is_debian_s_own(boot: Boot, switched_of
     machine.run(
         {"disabled": "systemctl disable --now dnsguard", "masked": "systemctl mask --now dnsguard"}[switched_off]
     )
+    # Of a masked unit systemctl does not wait for what stops with it.
+    wait_for(lambda: is_handed_back(machine), "hand-back")
     machine.reboot()
     wait_for(machine.resolves, "answer")
 

@@ -108,7 +108,7 @@ def test_hooks_for_copies_run_after_a_flip(guarded: Machine) -> None:
 
 def test_killed_before_any_upstream_was_known(guarded: Machine) -> None:
     """Another one starts as blind as the first, and sees the lease that comes."""
-    guarded.run("systemctl stop dnsmasq; resolvconf -d eth0.inet")
+    guarded.run("systemctl stop dnsmasq; resolvconf -d eth0.inet; rm /var/lib/dnsguard/upstreams.conf")
     guarded.run("systemctl restart --no-block dnsguard")
     wait_for(lambda: '"phase": "starting"' in guarded.run("dnsguard status --json", check=False).stdout, "start")
     guarded.run("systemctl kill --signal=KILL --kill-whom=main dnsguard")

@@ -158,12 +158,12 @@ TRAPS = (
     Trap(
         Case("port=5353 in conf.d", GUARDED, says(configure_dnsmasq("port=5353")), at_upstream),
         "registered although 127.0.0.1:53 is closed",
-        ("dnsmasq-found", "dnsmasq-doubted"),
+        ("dnsmasq-found", "dnsmasq-barred"),
     ),
     Trap(
         Case("except-interface=lo in conf.d", GUARDED, says(configure_dnsmasq("except-interface=lo")), at_upstream),
         "registered although 127.0.0.1:53 is closed",
-        ("dnsmasq-found", "dnsmasq-doubted"),
+        ("dnsmasq-found", "dnsmasq-barred"),
     ),
     Trap(
         Case("another local resolver's record", GUARDED, says(LIKE_UNBOUND), at_upstream),
