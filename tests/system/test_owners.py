@@ -116,6 +116,7 @@ class Owner:
         on_bookworm: the same there, where it differs: openresolv writes dnsmasq's file by default.
         keeps: whether it tells of what it told last, after another boot.
         begins: whether it must be made to tell of a server before dnsguard comes.
+        most: lookups that may be lost because it empties the file before it fills it, and libc looks in between.
     """
 
     kind: str
@@ -124,6 +125,7 @@ class Owner:
     on_bookworm: str = ""
     keeps: bool = True
     begins: bool = False
+    most: int = 0
 
     def __str__(self) -> str:
         return self.kind
@@ -134,6 +136,7 @@ OWNERS = (
         PLAIN,
         _says("echo nameserver {0} >/etc/resolv.conf"),
         f"{NO_RESOLVCONF} a plain file; servers are named by {KEPT} -> upstreams are taken from {KEPT}; {UNREGISTERED}",
+        most=PER_OVERWRITING,
     ),
     Owner(
         "NetworkManager",
@@ -164,6 +167,7 @@ OWNERS = (
         "openresolv; before dnsguard resolv.conf was a plain file;"
         f" servers are named by eth0.inet, {KEPT} -> upstreams are taken from resolvconf: eth0.inet;"
         " a dnsmasq that comes is given no upstream, and is not used: set dnsmasq_resolv in /etc/resolvconf.conf",
+        most=PER_OVERWRITING,
         on_bookworm="openresolv; before dnsguard resolv.conf was a plain file;"
         f" servers are named by eth0.inet, /run/dnsmasq/resolv.conf, {KEPT}"
         " -> upstreams are taken from resolvconf: eth0.inet; dnsmasq is used while it is registered with resolvconf",
@@ -207,7 +211,7 @@ def test_host_of_another_owner_resolves_all_along(boot: Boot, suite: str, owner:
     seen = tally(machine.stop_sampler())
 
     assert ((suite == "bookworm" and owner.on_bookworm) or owner.found) == found(machine)
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert seen.failed + seen.slow <= owner.most, seen
     machine.world.start_upstream(UPSTREAM)
     machine.reboot()
     expected = OTHER_UPSTREAM if owner.keeps else UPSTREAM
