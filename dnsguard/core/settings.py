@@ -64,7 +64,10 @@ class Health:
     forward_timeout_s: float = 2.0
     """For a question that it must forward."""
     questions: tuple[str, ...] = (". SOA",)
-    """What is forwarded, each "NAME TYPE"; all of them must be answered."""
+    """What is forwarded; all of them must be answered.
+
+    "NAME TYPE": with such a record; for the root any answer will do, for it shows that a server was reached.
+    "NAME TYPE = ANSWER": with just this one, as in "intranet.example A = 10.0.0.7"."""
     upstream_port: int = 53
     """Where upstreams are asked directly."""
 
@@ -222,7 +225,8 @@ def _address(key: str, value: str, where: _Place) -> str:
 
 
 def _question(key: str, value: str, where: _Place) -> str:
-    if len(value.split()) != 2 or not value.isprintable():
+    asked, equals, demanded = value.partition("=")
+    if len(asked.split()) != 2 or not value.isprintable() or bool(equals) != bool(demanded.strip()):
         words = f'{key}: {value!a}; each must be a name and a type, as in "intranet.example A"'
         raise where.error("not-a-question", key, words)
     return value

@@ -84,6 +84,8 @@ class Verdict(Enum):
     """The forwarded question came back as SERVFAIL."""
     UNFORWARDED = "unforwarded"
     """It answers for itself, but the forwarded question got no answer."""
+    WRONG = "wrong"
+    """The forwarded question was answered, but not with what must be answered."""
     RUBBISH = "rubbish"
     """It answers something that no dnsmasq says."""
     UNREACHABLE = "unreachable"

@@ -112,7 +112,7 @@ class Prober:
     async def _ask_through(self) -> Trouble | None:
         """Ask all questions that dnsmasq must forward; if that takes long, see whether dnsmasq still lives."""
         questions = self.questions or (ROOT_SOA,)
-        asking = asyncio.gather(*(self._forward((self.address, self.port), each) for each in questions))
+        asking = asyncio.gather(*(self._forward((self.address, self.port), each, True) for each in questions))
         try:
             await asyncio.wait([asking], timeout=self.timeout_s)
             if not asking.done() and isinstance(held := await self._ask_held(), Trouble):
@@ -129,22 +129,23 @@ class Prober:
 
     async def _lookup(self, nameserver: str) -> Trouble | None:
         port = self.port if canonical(nameserver) == canonical(self.address) else self.upstream_port
-        return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0])
+        # Any answer will do: an upstream need not know the operator's own zones for this host to resolve.
+        return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0], prove=False)
 
-    async def _forward(self, server: _Server, question: Question) -> Trouble | None:
+    async def _forward(self, server: _Server, question: Question, prove: bool) -> Trouble | None:
         """Ask as libc does, without EDNS; ask again with it only to learn why there was a refusal."""
         deadline_s = _now_s() + self.forward_timeout_s
-        trouble = await _ask(server, question, False, deadline_s)
+        trouble = await _ask(server, question, prove, False, deadline_s)
         if trouble is None or trouble.verdict is not Verdict.REFUSED:
             return trouble
-        why = await _ask(server, question, True, deadline_s)
+        why = await _ask(server, question, prove, True, deadline_s)
         return why if why is None or why.verdict in (Verdict.REFUSED, Verdict.NO_UPSTREAM) else trouble
 
 
-async def _ask(server: _Server, question: Question, use_edns: bool, deadline_s: float) -> Trouble | None:
+async def _ask(server: _Server, question: Question, prove: bool, use_edns: bool, deadline_s: float) -> Trouble | None:
     query = ask(question, use_edns)
     reply = await _exchange(server, query, deadline_s, FORWARD_SENDS)
-    return reply if isinstance(reply, Trouble) else judge(reply, _about(query, server))
+    return reply if isinstance(reply, Trouble) else judge(reply, _about(query, server), question if prove else None)
 
 
 async def _exchange(server: _Server, query: Query, deadline_s: float, sends: int = 1) -> Message | Trouble:

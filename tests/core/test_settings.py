@@ -93,3 +93,17 @@ def test_no_value_is_anything_but_settings_or_a_settings_error(section: str, key
     written = str(value).replace("True", "true").replace("False", "false").replace("'", "")
     with suppress(SettingsError):
         assert isinstance(parse(f"[{section}]\n{key} = {written}\n"), Settings)
+
+
+@pytest.mark.parametrize("text", [". SOA", "intranet.example A", "intranet.example A = 10.0.0.7", "a.b TXT = x=y z"])
+def test_a_question_may_say_what_must_be_answered(text: str) -> None:
+    """Split DNS is proved by an address, not by any answer."""
+    assert (text,) == parse(f"[health]\nquestions = ['{text}']").health.questions
+
+
+@pytest.mark.parametrize("text", ["intranet.example A =", "intranet.example = 10.0.0.7", "= 10.0.0.7"])
+def test_half_a_question_is_none(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(f"[health]\nquestions = ['{text}']")
+
+    assert "not-a-question" == caught.value.code

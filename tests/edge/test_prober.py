@@ -25,7 +25,7 @@ from dnsguard.core.actions import AskPublished, Probe
 from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
 from dnsguard.core.vocabulary import Kind, Verdict
 from dnsguard.edge import prober
-from dnsguard.edge.prober import ROOT_SOA, Prober, Question
+from dnsguard.edge.prober import ROOT_SOA, Prober, Question, parse_question
 from tests.fakes import TinyNameserver, reply_to, servers_bind
 
 # Long enough for a loaded machine where an answer is expected, short where silence is.
@@ -399,6 +399,54 @@ def test_a_tcp_port_that_is_closed_is_not_a_dnsmasq_that_is_gone() -> None:
 
 
 # Forwarded questions
+
+
+def with_records(query: dns.message.Message, *records: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> bytes:
+    reply = dns.message.make_response(query)
+    reply.set_rcode(rcode)
+    for record in records:
+        rdtype, _, text = record.partition(" ")
+        reply.answer.append(dns.rrset.from_text(query.question[0].name, 0, "IN", rdtype, text))
+    return reply.to_wire()
+
+
+@pytest.mark.parametrize(
+    ("question", "records", "rcode", "words"),
+    [
+        (". SOA", (), dns.rcode.NXDOMAIN, None),
+        ("intranet.example A", ("A 10.0.0.7",), dns.rcode.NOERROR, None),
+        ("intranet.example A", ("CNAME web.example.", "A 10.0.0.8"), dns.rcode.NOERROR, None),
+        ("intranet.example A", (), dns.rcode.NOERROR, "no such record"),
+        ("intranet.example A", ("CNAME web.example.",), dns.rcode.NOERROR, "no such record"),
+        ("intranet.example A", (), dns.rcode.NXDOMAIN, "NXDOMAIN"),
+        ("intranet.example A = 10.0.0.7", ("A 10.0.0.8", "A 10.0.0.7"), dns.rcode.NOERROR, None),
+        ("intranet.example A = 10.0.0.7", ("A 203.0.113.7",), dns.rcode.NOERROR, "not 10.0.0.7 but 203.0.113.7"),
+        ("intranet.example A = 10.0.0.7", (), dns.rcode.NXDOMAIN, "not 10.0.0.7 but NXDOMAIN"),
+        ("intranet.example MX = 10 Mail.example", ("MX 10 mail.EXAMPLE.",), dns.rcode.NOERROR, None),
+        (". NS = a.example", (), dns.rcode.NOERROR, "not a.example but NOERROR"),
+    ],
+)
+def test_a_name_of_the_operators_own_must_be_found(
+    question: str, records: tuple[str, ...], rcode: dns.rcode.Rcode, words: str | None
+) -> None:
+    """Any server says "no such name" of an internal zone; only who was told of it knows the address."""
+    say = holding(forwarded=lambda query, _: [with_records(query, *records, rcode=rcode)])
+    with TinyNameserver(say) as server:
+        outcome = probe(server, forward=True, questions=(parse_question(question),))
+
+    if words is None:
+        assert passed(forward=True) == outcome
+    else:
+        assert Verdict.WRONG is verdict(outcome)
+        assert isinstance(outcome, ProbeFailed)
+        assert outcome.detail.endswith(f": {words}")
+
+
+def test_the_published_servers_need_not_know_the_operators_zones() -> None:
+    """This host resolves; the zone is dnsmasq's to know."""
+    with TinyNameserver(lambda query, _: [reply_to(query, dns.rcode.NXDOMAIN)], "127.0.0.2") as server:
+        asker = Prober("127.0.0.1", 9, (parse_question("intranet.example A"),), upstream_port=server.port)
+        assert LookupAnswered(Kind.DIRECT, 7, "127.0.0.2") == ask(asker, "127.0.0.2")
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
