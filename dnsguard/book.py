@@ -48,6 +48,7 @@ class Book:
             *(state.phase, state.generation, state.upstreams, state.published, state.attached, state.ready),
             *(state.pid, state.missing, state.held, state.offered, state.registered, state.standby),
             *(state.failures, state.passes, state.complaints, self._forwarded),
+            *(state.fault, state.spared),
         )
         news, self._shown = shown != self._shown, shown
         return news

@@ -172,6 +172,8 @@ class Daemon:
                 self._begin(self._probe(action))
             case do.AskPublished():
                 self._begin(self._ask(action))
+            case do.AskUpstreams():
+                self._begin(self._compare(action))
             case do.SayReady():
                 self._service.ready(status_line(self._state))
             case do.SayReloaded():
@@ -199,6 +201,9 @@ class Daemon:
 
     async def _ask(self, asked: do.AskPublished) -> None:
         self.happen(await self._prober.ask_published(asked))
+
+    async def _compare(self, asked: do.AskUpstreams) -> None:
+        self.happen(await self._prober.compare(asked))
 
     def _stirred(self) -> None:
         self.happen(on.FilesStirred())

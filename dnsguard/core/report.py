@@ -58,6 +58,8 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
         "options": list(known.options) if known else [],
         "rest": list(known.rest) if known else [],
         "standby": state.standby,
+        "spared": list(state.spared),
+        "fault": None if state.fault is None else state.fault.value,
         "dnsmasq": {
             "pid": state.pid,
             "missing": state.missing,
@@ -86,6 +88,8 @@ def in_words(told: dict[str, Any]) -> str:
         ("holds", "unknown" if dnsmasq.get("holds") is None else _listed(dnsmasq["holds"])),
         ("offered", "no such file" if dnsmasq.get("offered") is None else _listed(dnsmasq["offered"])),
         ("standby", told.get("standby") or "none yet"),
+        ("last", ", ".join(told.get("spared") or ()) or "none that does not answer"),
+        ("fault", told.get("fault") or "none but dnsmasq's"),
         ("attached", _ATTACHED.get(str(told.get("attached")), "unknown")),
         ("probe", told.get("last_probe") or "none yet"),
         ("forwarded", told.get("last_forwarded") or "none yet"),

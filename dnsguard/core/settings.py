@@ -93,7 +93,9 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """What the core decides by."""
-        return replace(self.guard, dnsmasq_address=self.dnsmasq.address)
+        # Two questions a minute may leave the host, however many there are.
+        every_s = self.guard.forward_interval_s * max(1, len(self.health.questions))
+        return replace(self.guard, dnsmasq_address=self.dnsmasq.address, forward_interval_s=every_s)
 
 
 # Keys of Policy that an operator sets elsewhere.
@@ -106,6 +108,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rise": (1, 100),
     "fall": (1, 100),
     "eager_tries": (1, 1000),
+    "network_tries": (1, 1000),
     "reload_tries": (1, 100),
     "trample_limit": (1, 1000),
 }

@@ -8,7 +8,7 @@ from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase
+from dnsguard.core.vocabulary import Fault, Kind, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ def status_line(state: State) -> str:
         if state.phase is Phase.PROVING and not state.refused:
             return f"{phase}: libc was left with dnsmasq, which is on trial; ready to publish {servers}"
         return f"{phase}: cannot yet publish {servers}"
+    if state.fault is not None:
+        phase = f"{phase} ({_FAULTS[state.fault]})"
     why = f" ({state.missing})" if state.phase is Phase.DIRECT and state.pid is None and state.missing else ""
     return f"{phase}: libc asks {servers}{why}"
 
@@ -95,7 +97,9 @@ def _moved(before: State, event: Event, after: State) -> Said:
             return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
         case _, on.ProbeFailed(verdict=verdict, detail=detail):
             level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
-            return Said(code, level, f"dnsmasq is no use ({verdict.value}: {detail}); libc asks {servers} now")
+            # Blamed by comparison, or by itself.
+            blame = "dnsmasq is at fault" if event.answered else "dnsmasq is no use"
+            return Said(code, level, f"{blame} ({verdict.value}: {detail}); libc asks {servers} now")
     return Said("direct", "info", f"libc asks {servers} now")
 
 
@@ -163,10 +167,37 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
             return Said("dnsmasq-missing", "info", f"no dnsmasq: {reason}")
         case on.DnsmasqGone(pid) if pid == before.pid:
             return Said("dnsmasq-died", "info", f"dnsmasq (PID {pid}) has ended; libc did not depend on it")
+        case on.UpstreamsCompared() if after.spared != before.spared:
+            return _reordered(before, after)
+        case on.ProbeFailed(detail=detail, fault=fault) if fault is after.fault:
+            return _blamed(fault, detail) if fault is not before.fault else ROUTINE
+        case on.ProbePassed() | on.ProbeFailed() if before.fault and not after.fault:
+            return Said("fault-over", "info", f"no longer: {_FAULTS[before.fault]}")
         case on.ProbeFailed(verdict=verdict, detail=detail) if before.failures == 0 and after.failures:
             level = "warning" if after.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-doubted", level, f"dnsmasq failed a probe ({verdict.value}: {detail})")
     return ROUTINE
+
+
+_FAULTS = {
+    Fault.DNSMASQ: "dnsmasq is at fault",
+    Fault.NETWORK: "the network is down",
+    Fault.ZONE: "a zone is down",
+    Fault.UNKNOWN: "forwarded questions fail, and it is unknown by whose fault",
+}
+
+
+def _reordered(before: State, after: State) -> Said:
+    silent = ", ".join(after.spared)
+    level = "info" if set(after.spared) < set(before.spared) else "warning"
+    text = f"{silent} does not answer, and is named last" if silent else "all upstreams answer again"
+    return Said("order-changed", level, f"{text}: {', '.join(after.nameservers)}")
+
+
+def _blamed(fault: Fault, detail: str) -> Said:
+    """Not dnsmasq: told once, when it begins."""
+    code = {Fault.NETWORK: "network-down", Fault.ZONE: "zone-down"}.get(fault, "fault-unknown")
+    return Said(code, "warning", f"{_FAULTS[fault]}; nothing is changed for it: {detail}")
 
 
 def _ready(actions: tuple[Action, ...]) -> Said:

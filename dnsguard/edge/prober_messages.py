@@ -22,6 +22,7 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from dnsguard.core import resolvconf
 from dnsguard.core.errors import SettingsError
+from dnsguard.core.evidence import Trouble
 from dnsguard.core.vocabulary import Verdict
 
 MAX_DATAGRAM_BYTES = 4096
@@ -47,17 +48,12 @@ class Question:
     type: str
     demanded: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.type}"
+
 
 ROOT_SOA = Question(".", "SOA")
 """Every resolver can answer it, and dnsmasq does not cache it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why there is no good answer; `detail` is for people."""
-
-    verdict: Verdict
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,14 +8,14 @@ import pytest
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
-from dnsguard.core import guard, looks, moves
+from dnsguard.core import guard, health, looks, moves, order
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.moves import DESTINATIONS, Step
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase, Timer
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer
 from tests.core.exploration import INHERITED, BrokenPromiseError, Decide, Walk, World
 
 
@@ -105,6 +105,17 @@ def _forget_attempts(honest: Decide, state: State, event: Event) -> Step:
     return replace(after, reloads=state.reloads), actions
 
 
+def _tell_dnsmasq_too(honest: Decide, state: State, event: Event) -> Step:
+    after, actions = honest(state, event)
+    told = after.pid is not None and any(isinstance(each, do.Publish) for each in actions)
+    return after, (*actions, *moves.tell(after)) if told else actions
+
+
+def _believe_the_late(honest: Decide, state: State, event: Event) -> Step:
+    assert isinstance(event, on.UpstreamsCompared)
+    return honest(state, replace(event, generation=state.generation))
+
+
 def _trust_the_dead(_honest: Decide, state: State, _event: Event) -> Step:
     return replace(state, pid=None, probing=False), (do.FindDnsmasq(),)
 
@@ -126,6 +137,9 @@ DECISIONS: dict[str, Decide] = {
     "an empty look is believed": _altered([on.SourcesRead], ALIVE, _accept_nothing),
     "a trusted dnsmasq is asked no more": _altered([on.ProbePassed], (Phase.GUARDED,), _without(do.SetTimer)),
     "SIGHUP without end": _altered([Timer.RELOAD], (Phase.DIRECT,), _forget_attempts),
+    "a new order disturbs dnsmasq": _altered([on.UpstreamsCompared], ALIVE, _tell_dnsmasq_too),
+    "a comparison of an old list counts": _altered([on.UpstreamsCompared], ALIVE, _believe_the_late),
+    "a new order is not written": _altered([on.UpstreamsCompared], ALIVE, _without(do.Publish)),
     "a found dnsmasq is not asked": _altered([on.DnsmasqFound, Timer.PROBE], ALIVE, _without(do.Probe)),
 }
 
@@ -153,11 +167,16 @@ def _only_the_first(conf: ResolvConf) -> ResolvConf:
 _honest_probe = moves.probe
 
 RULES: dict[str, tuple[object, str, object]] = {
-    "a stale answer counts": (guard, "_is_stale", lambda _, __: False),
-    "no answer is telling": (guard, "TELLING", frozenset()),
+    "a stale answer counts": (health, "is_stale", lambda _, __: False),
+    "no answer is telling": (health, "TELLING", frozenset()),
+    "a network that is down is dnsmasq's fault": (health, "is_excused", lambda _, __: False),
+    "an unknown fault is dnsmasq's": (health, "is_excused", lambda event, _: event.fault is Fault.NETWORK),
+    "dnsmasq is never blamed": (health, "is_excused", lambda _, __: True),
+    "who is silent stays first": (order, "hear", lambda state, _, __: state),
+    "who is silent may be the standby": (moves, "file_of", lambda state: file_of(replace(state, spared=()))),
     "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
     "a file is believed written": (moves, "publish", _publish_and_believe),
-    "two questions at once": (guard, "probe", _probe_twice),
+    "two questions at once": (health, "probe", _probe_twice),
     "no standby behind dnsmasq": (moves, "file_of", lambda state: _only_the_first(file_of(state))),
 }
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.settings import Settings, parse
-from dnsguard.core.vocabulary import Standby
+from dnsguard.core.vocabulary import Standby, ZoneDown
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -107,3 +107,11 @@ def test_half_a_question_is_none(text: str) -> None:
         parse(f"[health]\nquestions = ['{text}']")
 
     assert "not-a-question" == caught.value.code
+
+
+def test_two_questions_a_minute_leave_the_host_however_many_there_are() -> None:
+    """Three questions are asked together, and a third as often."""
+    three = parse('[health]\nquestions = [". SOA", "a.example A", "b.example A"]').policy
+
+    assert (90.0, 30.0) == (three.forward_interval_s, parse("[health]\nquestions = []").policy.forward_interval_s)
+    assert ZoneDown.FLIP is parse('[guard]\nzone_down = "flip"').policy.zone_down
