@@ -100,8 +100,12 @@ LOOKS = frozenset({Timer.PAUSE, Timer.SETTLE, Timer.LOOK})
 
 
 def looks(state: State) -> tuple[on.SourcesRead, ...]:
-    """Every look at the files that can come out; after the second generation no third list appears."""
-    found = LISTS if state.generation < GENERATIONS else (state.upstreams,)
+    """Every look at the files that can come out; after the second generation no third list appears.
+
+    The list with a choice is the first or never comes: the other way round would be the same walk again.
+    """
+    may_change = state.generation < GENERATIONS and state.upstreams in (None, LISTS[0])
+    found = LISTS if may_change else (state.upstreams,)
     # A host without resolvconf stays one, and the other way round; the first look settles it.
     first, plain = state.attached is None, state.offered is None
     readings = looks_without(found) if plain else ()

@@ -72,4 +72,4 @@ def test_a_fault_and_a_silent_upstream_are_reported() -> None:
 
     assert ("network", [OLD]) == (told["fault"], told["spared"])
     assert "the network is down" in told["summary"]
-    assert f"last: {OLD}\n" in in_words(told)
+    assert f"named last: {OLD}, for want of an answer\n" in in_words(told)
