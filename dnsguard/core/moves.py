@@ -103,14 +103,15 @@ def next_question(state: State) -> do.SetTimer:
     On trial each question leaves the host: where it is asked in vain again and again, as seldom as while guarded.
     """
     policy, on_trial = state.policy, state.phase is Phase.PROVING
-    if state.phase is Phase.GUARDED:
-        return jittered(Timer.PROBE, policy.interval_s)
-    if on_trial and state.fault is Fault.NETWORK:
-        return jittered(Timer.PROBE, _patience_s(state))
     tries = state.fault_tries if state.fault is Fault.UNKNOWN else state.failures
-    if tries < policy.eager_tries:
-        return jittered(Timer.PROBE, policy.trial_interval_s)
-    return jittered(Timer.PROBE, policy.forward_interval_s if on_trial else policy.interval_s)
+    every_s = policy.forward_interval_s if on_trial else policy.interval_s
+    if on_trial and state.fault is Fault.NETWORK:
+        every_s = _patience_s(state)
+    elif state.phase is not Phase.GUARDED and tries < policy.eager_tries:
+        every_s = policy.trial_interval_s
+    # After an upgrade libc may read dnsmasq's file during the trial: a hang must not be found later for it.
+    is_left = on_trial and not state.is_published
+    return jittered(Timer.PROBE, min(every_s, policy.interval_s) if is_left else every_s)
 
 
 def next_forward(state: State) -> do.SetTimer:

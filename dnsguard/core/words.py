@@ -97,8 +97,9 @@ def _moved(before: State, event: Event, after: State) -> Said:
             return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
         case _, on.ProbeFailed(verdict=verdict, detail=detail):
             level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
-            # Blamed by comparison, or by itself.
-            blame = "dnsmasq is at fault" if event.answered else "dnsmasq is no use"
+            # By comparison, or by itself.
+            compared = bool(event.answered) or event.fault is Fault.ZONE
+            blame = _FAULTS[event.fault] if compared else "dnsmasq is no use"
             return Said(code, level, f"{blame} ({verdict.value}: {detail}); libc asks {servers} now")
     return Said("direct", "info", f"libc asks {servers} now")
 

@@ -93,6 +93,8 @@ def test_coming_back_goes_where_it_can() -> None:
         (proving(fault=Fault.ZONE, fault_tries=POLICY.eager_tries), POLICY.trial_interval_s),
         (proving(fault=Fault.NETWORK, fault_tries=1), POLICY.network_retry_s),
         (proving(fault=Fault.NETWORK, fault_tries=POLICY.network_tries), POLICY.forward_interval_s),
+        (proving(fault=Fault.NETWORK, fault_tries=1, published=None), POLICY.interval_s),
+        (proving(fault=Fault.UNKNOWN, fault_tries=99, published=None), POLICY.interval_s),
     ],
 )
 def test_how_soon_dnsmasq_is_asked_again(state: State, every_s: float) -> None:

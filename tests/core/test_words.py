@@ -8,7 +8,7 @@ from dnsguard.core import events as on
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict, ZoneDown
 from dnsguard.core.words import ROUTINE, header, say, status_line
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
@@ -132,12 +132,14 @@ def test_what_goes_on_all_day_is_routine(state: State, event: Event) -> None:
 def test_a_flip_says_who_is_blamed_and_why() -> None:
     """By comparison, or by what dnsmasq must know by itself."""
     texts = []
-    for event in (blamed(Fault.DNSMASQ, OLD), failed()):
-        after, actions = decide(guarded(failures=1), event)
-        texts.append(say(guarded(failures=1), event, after, actions).text)
+    state = guarded(failures=1, policy=replace(POLICY, zone_down=ZoneDown.FLIP))
+    for event in (blamed(Fault.DNSMASQ, OLD), failed(), blamed(Fault.ZONE)):
+        after, actions = decide(state, event)
+        texts.append(say(state, event, after, actions).text)
 
     assert f"dnsmasq is at fault (unforwarded: as told); libc asks {OLD} now" == texts[0]
     assert texts[1].startswith("dnsmasq is no use (silent")
+    assert texts[2].startswith("a zone is down (unforwarded")
 
 
 def test_an_announced_end_is_told_by_its_sign() -> None:
