@@ -116,7 +116,7 @@ class Owner:
         on_bookworm: the same there, where it differs: openresolv writes dnsmasq's file by default.
         keeps: whether it tells of what it told last, after another boot.
         begins: whether it must be made to tell of a server before dnsguard comes.
-        most: lookups that may be lost because it empties the file before it fills it, and libc looks in between.
+        most: lookups that may be lost because it writes resolv.conf itself: libc may look before that is undone.
     """
 
     kind: str
@@ -178,12 +178,14 @@ OWNERS = (
         _lease_out,
         f"{NO_RESOLVCONF} a plain file; servers are named by {KEPT} -> upstreams are taken from {KEPT}; {UNREGISTERED}",
         begins=True,
+        most=PER_OVERWRITING,
     ),
     Owner(
         "dhcpcd",
         _run_hooks,
         f"{NO_RESOLVCONF} a plain file; servers are named by {KEPT} -> upstreams are taken from {KEPT}; {UNREGISTERED}",
         begins=True,
+        most=PER_OVERWRITING,
     ),
 )
 
