@@ -49,6 +49,7 @@ class Book:
             *(state.pid, state.missing, state.held, state.offered, state.registered, state.standby),
             *(state.failures, state.passes, state.complaints, self._forwarded),
             *(state.nature, state.understood, state.policy),
+            *(state.fault, state.spared),
         )
         news, self._shown = shown != self._shown, shown
         return news

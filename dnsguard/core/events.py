@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.upstreams import Reading
-from dnsguard.core.vocabulary import Kind, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Timer, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,8 @@ class ProbeFailed:
     Attributes:
         held: the servers that dnsmasq has loaded; None if that was not learned.
         detail: what was seen, in words, for the log.
+        fault: whose fault it is; dnsmasq's own without asking anybody, if it fails at what it must know by itself.
+        answered, unanswered: upstreams that were asked directly, and answered something or nothing.
     """
 
     generation: int
@@ -141,6 +143,9 @@ class ProbeFailed:
     verdict: Verdict
     held: tuple[str, ...] | None
     detail: str
+    fault: Fault = Fault.DNSMASQ
+    answered: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,15 @@ class LookupFailed:
     kind: Kind
     generation: int
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Answers AskUpstreams: which of them have answered, and which have not, though asked three times."""
+
+    generation: int
+    answered: tuple[str, ...]
+    unanswered: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +227,7 @@ Event = (
     | ProbeFailed
     | LookupAnswered
     | LookupFailed
+    | Compared
     | AttachAsked
     | AttachNotAsked
     | UpdateAsked

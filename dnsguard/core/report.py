@@ -62,6 +62,8 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
         "standby": state.standby,
         "standby_used": used,
         "standby_why": why,
+        "spared": list(state.spared),
+        "fault": None if state.fault is None else state.fault.value,
         "dnsmasq": {
             "pid": state.pid,
             "missing": state.missing,
@@ -97,6 +99,8 @@ def in_words(told: dict[str, Any]) -> str:
             "standby",
             f"{told.get('standby') or 'none yet'}, {'used' if told.get('standby_used') else 'not used'}{reason}",
         ),
+        ("named last", f"{_listed(told.get('spared'))}, for want of an answer" if told.get("spared") else "none"),
+        ("fault", told.get("fault") or "none"),
         ("attached", _ATTACHED.get(str(told.get("attached")), "unknown")),
         ("probe", told.get("last_probe") or "none yet"),
         ("forwarded", told.get("last_forwarded") or "none yet"),

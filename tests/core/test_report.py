@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dnsguard.core.nature import Nature
 from dnsguard.core.report import Witness, in_words, last_phase, report, upstreams_text
 from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Fault
 from tests.core.story import OLD, PID, direct, guarded
 
 WITNESS = Witness(1, "direct", "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", "passed", "", {"probes": 3})
@@ -81,3 +82,12 @@ def test_the_last_phase_is_the_one_before_stopping(told: dict[str, str], expecte
 def test_a_report_of_another_version_is_shown_as_far_as_it_goes(told: dict[str, None]) -> None:
     """A daemon that is being upgraded may have written it."""
     assert in_words(told)
+
+
+def test_a_fault_and_a_silent_upstream_are_reported() -> None:
+    """Both name who is to be looked at."""
+    told = report(guarded(fault=Fault.NETWORK, spared=(OLD,)), WITNESS)
+
+    assert ("network", [OLD]) == (told["fault"], told["spared"])
+    assert "the network is down" in told["summary"]
+    assert f"named last: {OLD}, for want of an answer\n" in in_words(told)
