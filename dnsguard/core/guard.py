@@ -19,6 +19,7 @@ from typing import Any
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.circle import try_again
+from dnsguard.core.dwell import end_dwell, forget_falls
 from dnsguard.core.events import Event
 from dnsguard.core.health import (
     admit,
@@ -157,6 +158,8 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.ReloadFailed:    _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
     Timer.RELOAD:       _row(_ignore,        step_on,        _ignore,        _ignore,        _ignore,        _ignore),
     Timer.RESTARTS:     _row(*(forget_restarts,) * 5, _ignore),
+    Timer.DWELL:        _row(*(end_dwell,) * 5, _ignore),
+    Timer.FALLS:        _row(*(forget_falls,) * 5, _ignore),
     on.EndFailed:       _row(*(_ignore,) * 6),
     on.ProbePassed:     _row(_ignore,        admit,          count_pass,     stay,           note_answer,    _ignore),
     on.ProbeFailed:     _row(_ignore,        still_lacking,  fail_trial,     doubt,          note_answer,    _ignore),

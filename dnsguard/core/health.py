@@ -45,9 +45,12 @@ def admit(state: State, event: on.ProbePassed) -> Step:
         return state, ()
     state = replace(state, probing=False, held=event.held, failures=0)
     blind = event.held is None and not (state.is_offered or state.offered is None)
-    if blind or state.circle or state.is_lacking or not state.is_told or not may_be_disturbed(state):
+    barred = state.circle or state.dwelling or not may_be_disturbed(state)
+    if blind or barred or state.is_lacking or not state.is_told:
         return state, (next_question(state),)
-    return probe(replace(state, phase=Phase.PROVING, passes=0))
+    state = replace(state, phase=Phase.PROVING, passes=0)
+    # One that dies every few seconds must not send a question to the upstreams each time.
+    return (state, (next_question(state),)) if state.is_suspect else probe(state)
 
 
 def still_lacking(state: State, event: on.ProbeFailed) -> Step:

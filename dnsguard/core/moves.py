@@ -113,6 +113,8 @@ def next_question(state: State) -> do.SetTimer:
     every_s = policy.forward_interval_s if on_trial else policy.interval_s
     if on_trial and state.fault is Fault.NETWORK:
         every_s = _patience_s(state)
+    elif on_trial and state.is_suspect:
+        every_s = policy.long_trial_interval_s
     elif state.phase is not Phase.GUARDED and tries < policy.eager_tries:
         every_s = policy.trial_interval_s
     # After an upgrade libc may read dnsmasq's file during the trial: a hang must not be found later for it.

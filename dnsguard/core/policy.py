@@ -29,6 +29,14 @@ class Policy:
 
     "hold": no upstream would answer them, so to leave dnsmasq would only lose its cache and its local names.
     "flip": it counts as dnsmasq's failure."""
+    dwell_s: float = 5.0
+    """How long libc keeps the upstreams after a trusted dnsmasq has failed, at least; 0: as long as a trial takes."""
+    falls: int = 3
+    """Failures of a trusted dnsmasq, within falls_window_s of one another, that make its trials longer; 0: none do."""
+    falls_window_s: float = 600.0
+    """Without a failure for that long, those before are forgotten."""
+    long_trial_interval_s: float = 10.0
+    """Between two questions of a longer trial: by default it takes half a minute instead of half a second."""
     interval_s: float = 1.0
     """Between two questions to a dnsmasq that is trusted, or that has long been useless."""
     trial_interval_s: float = 0.2

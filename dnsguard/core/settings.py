@@ -110,6 +110,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "upstream_port": (1, 65535),
     "rise": (1, 100),
     "fall": (1, 100),
+    "dwell_s": (0, 3600),
+    "falls": (0, 1000),
     "eager_tries": (1, 1000),
     "network_tries": (1, 1000),
     "reload_tries": (1, 100),

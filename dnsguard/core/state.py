@@ -34,6 +34,8 @@ class State:
         reloads: how many SIGHUPs this generation has cost this process.
         asked_update: resolvconf was asked to write this process' file for this list again.
         restarts: how many processes were ended for it within the window.
+        dwelling: a trusted dnsmasq has failed so short a time ago that it is not tried again yet.
+        falls: how often one has, without a window of peace between; no more than are counted.
         published: kind and generation of the file that libc reads; None if that is not known.
         refused: why the file could not be written when that was last tried; empty if it could.
         standby: the published upstream that answered first in this generation.
@@ -71,6 +73,8 @@ class State:
     reloads: int = 0
     asked_update: bool = False
     restarts: int = 0
+    dwelling: bool = False
+    falls: int = 0
     published: tuple[Kind, int] | None = None
     refused: str = ""
     standby: str | None = None
@@ -139,6 +143,11 @@ class State:
         if self.upstreams is None or self.held is None:
             return False
         return not self.held or not set(self.demanded) <= set(self.held)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether dnsmasq has failed so often, while it was trusted, that its trial takes longer."""
+        return self.falls >= self.policy.falls > 0
 
     @property
     def is_told(self) -> bool:

@@ -69,21 +69,33 @@ def _why_direct(state: State) -> str:
         why = state.missing
     elif state.circle:
         why = "dnsmasq reads the file that is published: it needs one of its own"
+    elif state.bar:
+        why = f"dnsmasq is not used: {state.bar}"
+    elif state.dwelling:
+        why = "dnsmasq has just failed, and is not tried before a while is over"
     else:
-        why = f"dnsmasq is not used: {state.bar}" if state.bar else ""
+        why = f"dnsmasq has failed {state.falls} times: its trial takes longer" if state.is_suspect else ""
     return f" ({why})" if why and state.phase is Phase.DIRECT else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
     """What the log line of a decision says; ROUTINE if nobody needs to read it."""
     if before.phase is not after.phase or before.generation != after.generation:
-        return _with_damage(before, after, _moved(before, event, after))
+        said = _with_damage(before, after, _moved(before, event, after))
+        return _with_suspicion(said, after) if before.phase is Phase.GUARDED and after.is_suspect else said
     return _stayed(before, event, after, actions)
+
+
+def _with_suspicion(said: Said, after: State) -> Said:
+    """Said of each failure from the one on that makes the trials longer."""
+    peace_min = after.policy.falls_window_s / 60
+    text = f"{said.text}; {after.falls} failures without {peace_min:g} minutes of peace: its trials take longer"
+    return replace(said, text=text)
 
 
 def _moved(before: State, event: Event, after: State) -> Said:
     """The phase or the list is another one."""
-    servers = ", ".join(after.upstreams.nameservers) if after.upstreams else "no server"
+    servers = ", ".join(after.nameservers) or "no server"
     if before.generation != after.generation:
         return _accepted(before, servers, after)
     match after.phase, event:

@@ -31,7 +31,9 @@ from dnsguard.core.state import State, file_of
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import TELLING, Fault, Kind, Phase, Timer, Verdict
 
-POLICY = Policy(rise=2, fall=2, eager_tries=1, network_tries=1, reload_tries=2, restarts=0, trample_limit=1)
+POLICY = Policy(
+    rise=2, fall=2, dwell_s=0, falls=0, eager_tries=1, network_tries=1, reload_tries=2, restarts=0, trample_limit=1
+)
 # One with a choice among its servers, one without; and two without, which make far fewer states.
 LISTS = tuple(Upstreams(each, each) for each in (("192.0.2.53", "192.0.2.55"), ("192.0.2.54",)))
 ALONE = tuple(Upstreams(each, each) for each in (("192.0.2.53",), ("192.0.2.54",)))
@@ -67,6 +69,7 @@ class World(NamedTuple):
         deaths: how many dnsmasq processes have died; the next one may be found at any time.
         passes, failures: consecutive forwarded passes, or failures, of dnsmasq for this generation.
         signals: SIGHUPs that this process got for this generation.
+        paying: what the failure of a trusted dnsmasq costs still: a dwell, a longer trial.
         dead: upstreams of this generation that did not answer when others did, last time.
         under_way: questions that dnsmasq or the published servers have not answered yet.
         timers: those that run.
@@ -81,6 +84,7 @@ class World(NamedTuple):
     passes: int = 0
     failures: int = 0
     signals: int = 0
+    paying: frozenset[Timer] = frozenset()
     dead: frozenset[str] = frozenset()
     under_way: frozenset[do.Probe | do.AskPublished] = frozenset()
     timers: frozenset[Timer] = frozenset()
@@ -152,6 +156,7 @@ def looks_with(lists: tuple[Upstreams | None, ...], known: Upstreams | None) -> 
     )
 
 
+COSTS = frozenset({Timer.DWELL, Timer.FALLS})
 TIMERS = {timer: on.TimerFired(timer) for timer in Timer}
 
 
@@ -189,6 +194,8 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
         Timer.RESTARTS: state.restarts == 0,
+        Timer.DWELL: not state.dwelling,
+        Timer.FALLS: state.falls == 0,
         Timer.PUBLISH: state.is_published or state.upstreams is None,
         Timer.COMPARE: state.phase in (Phase.STARTING, Phase.GUARDED) or len(state.nameservers) < 2,
         Timer.ASK: state.is_answered or not state.is_published,
@@ -305,20 +312,13 @@ def witnessed(state: State, event: Event, world: World) -> World:
     if is_stale(state, event):
         return world
     world = _compared(state, event, world)
+    if isinstance(event, on.TimerFired):
+        return world._replace(paying=world.paying - {event.timer})
     match event:
-        case on.ProbePassed(forward=True) | on.ProbeFailed(fault=Fault.ZONE):
-            return world._replace(passes=min(world.passes + 1, POLICY.rise), failures=0)
-        case on.ProbePassed():
-            return world._replace(failures=0)
-        case on.ProbeFailed(fault=Fault.NETWORK | Fault.UNKNOWN):
-            # No failure of dnsmasq's, and no proof either.
-            return world._replace(passes=world.passes if state.phase is Phase.GUARDED else 0, failures=0)
-        case on.ProbeFailed(verdict=verdict):
-            if state.phase is not Phase.GUARDED:
-                # What was inherited is not given a second chance.
-                return world._replace(passes=0, failures=POLICY.fall if world.file == INHERITED else 0)
-            # One failure ends a trial, but not yet a trust that was earned.
-            return world._replace(failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
+        case on.ProbePassed(forward=forward):
+            return world._replace(passes=min(world.passes + forward, POLICY.rise), failures=0)
+        case on.ProbeFailed():
+            return _failed(state, event, world)
         case on.DnsmasqGone():
             return world._replace(passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
@@ -327,6 +327,21 @@ def witnessed(state: State, event: Event, world: World) -> World:
             return world._replace(passes=0)
         case _:
             return world
+
+
+def _failed(state: State, event: on.ProbeFailed, world: World) -> World:
+    """The same for a probe that failed."""
+    if event.fault is Fault.ZONE:
+        return world._replace(passes=min(world.passes + 1, POLICY.rise), failures=0)
+    if event.fault is not Fault.DNSMASQ:
+        # No failure of dnsmasq's, and no proof either.
+        return world._replace(passes=world.passes if state.phase is Phase.GUARDED else 0, failures=0)
+    if state.phase is not Phase.GUARDED:
+        # What was inherited is not given a second chance.
+        return world._replace(passes=0, failures=POLICY.fall if world.file == INHERITED else 0)
+    # One failure ends a trial, but not yet a trust that was earned.
+    telling = event.verdict in TELLING
+    return world._replace(failures=POLICY.fall if telling else min(world.failures + 1, POLICY.fall))
 
 
 def _is_announced(state: State, reading: Reading) -> bool:
@@ -361,6 +376,7 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
     else:
         check_evidence(before, event, after, actions)
     promised(after.passes <= POLICY.rise, "passes are bounded")
+    check_patience(before, after, actions, world)
     file = world.file
     signals = world.signals
     for action in actions:
@@ -407,6 +423,14 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
             case _:
                 pass
+
+
+def check_patience(before: State, after: State, actions: tuple[Action, ...], world: World) -> None:
+    """What must be true where a trial begins."""
+    if (before.phase, after.phase) == (Phase.DIRECT, Phase.PROVING):
+        promised(Timer.DWELL not in world.paying, "no trial before the dwell is over")
+        hasty = Timer.FALLS in world.paying and any(isinstance(each, do.Probe) for each in actions)
+        promised(not hasty, "one that fails again and again is not asked at once")
 
 
 def check_evidence(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
@@ -475,8 +499,9 @@ def kindly(node: Node) -> tuple[Event, World]:
     waiting = {
         Timer.ASK: not state.is_answered and state.is_published,
         Timer.YIELD: bool(state.circle) or state.phase is Phase.YIELDED,
+        Timer.DWELL: state.dwelling,
     }
-    for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
+    for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.DWELL, Timer.PROBE):
         if timer in world.timers or waiting.get(timer):
             return TIMERS[timer], world._replace(timers=world.timers - {timer})
     return on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True), settled=True), world
@@ -583,6 +608,8 @@ class Walk:
             if (after.generation, after.pid) != (state.generation, state.pid):
                 dead = world.dead if after.generation == state.generation else frozenset()
                 world = world._replace(passes=0, failures=0, signals=0, dead=dead)
+            if (state.phase, after.phase) == (Phase.GUARDED, Phase.DIRECT) and not isinstance(queue[0], on.SourcesRead):
+                world = world._replace(paying=COSTS if POLICY.falls else frozenset())
             if after.phase not in (Phase.PROVING, Phase.GUARDED):
                 # The next trial begins from nothing.
                 world = world._replace(passes=0, failures=0)

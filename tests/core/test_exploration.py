@@ -51,6 +51,37 @@ def test_so_it_is_where_there_is_a_choice_of_upstreams() -> None:
         assert [] == walk.stuck()
 
 
+def _dwelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a failure cost dnsmasq something in this walk; in the long one that would make two states of each."""
+    monkeypatch.setattr(exploration, "POLICY", replace(exploration.POLICY, dwell_s=1.0, falls=1))
+
+
+def test_so_it_is_where_a_failure_costs_a_dwell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a longer trial."""
+    _dwelling(monkeypatch)
+    start = Walk().end_of_kindness()
+    for walk in (Walk(most=10_000).run(), Walk(most=10_000).run(start)):
+        assert [] == walk.stuck()
+
+
+def _forget_dwell(state: State) -> State:
+    return replace(state, dwelling=False)
+
+
+def _forget_falls(state: State) -> State:
+    return replace(state, falls=0)
+
+
+@pytest.mark.parametrize("forget", [_forget_dwell, _forget_falls])
+def test_a_dwell_that_is_not_kept_is_caught(monkeypatch: pytest.MonkeyPatch, forget: Callable[[State], State]) -> None:
+    """As if dnsmasq had not failed."""
+    _dwelling(monkeypatch)
+    start = Walk().end_of_kindness()
+
+    with pytest.raises(BrokenPromiseError, match=r"before the dwell is over|is not asked at once"):
+        Walk(lambda state, event: decide(forget(state), event), most=10_000).run(start)
+
+
 @pytest.mark.parametrize("natures", range(1, len(NATURES)))
 def test_so_it_is_with_every_other_kind_of_dnsmasq(natures: int) -> None:
     """One that routes and then a plain one; one with its own servers, in doubt; one at a port that libc never asks."""
