@@ -75,7 +75,7 @@ def _why_direct(state: State) -> str:
         why = "dnsmasq has just failed, and is not tried before a while is over"
     else:
         why = f"dnsmasq has failed {state.falls} times: its trial takes longer" if state.is_suspect else ""
-    return f" ({why})" if why and state.phase is Phase.DIRECT else ""
+    return f" ({why})" if why and state.phase in (Phase.DIRECT, Phase.PROVING) else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
