@@ -26,7 +26,7 @@ from tests.sandbox.verdicts import Sum, story
 # Questions that leave the host every two seconds: what depends on them shall happen within a sequence.
 SETTINGS = FORGIVING + "forward_interval_s = 2\n"
 
-TODAY = Demands(holds=False, notice_s=math.inf)
+TODAY = Demands(holds=True, notice_s=math.inf)
 """What is asked of the guard. `holds` is for one that can tell a dead network from a dead dnsmasq."""
 
 SEEDS_A_HOST = 10

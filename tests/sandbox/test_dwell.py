@@ -7,9 +7,8 @@ from dnsguard.core.policy import Policy
 from tests.sandbox.flips import Flip, FlipWatch
 from tests.sandbox.guard import NO_UNIT, Guard
 from tests.sandbox.host import Host
-from tests.sandbox.lookups import tally
+from tests.sandbox.lookups import end_sampler, start_sampler, tally
 from tests.sandbox.processes import wait_for
-from tests.sandbox.story import end_sampler, start_sampler
 
 LIFE_S = 3.0
 DWELL_S = Policy().dwell_s
