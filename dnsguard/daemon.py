@@ -29,7 +29,7 @@ from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
 from dnsguard.core.vocabulary import Timer
-from dnsguard.core.words import ROUTINE, header, say, status_line
+from dnsguard.core.words import ROUTINE, Said, header, say, status_line
 from dnsguard.edge import owner, publisher, reader, request
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
@@ -142,8 +142,9 @@ class Daemon:
         for action in actions:
             self._perform(action)
         # Performed first, told after: libc waits for the file, nobody waits for the log.
-        self._book.enter(before, event, self._state, actions)
-        self._tell(before, event, actions)
+        said = say(before, event, self._state, actions)
+        self._book.enter(before, event, self._state, actions, said)
+        self._tell(before, event, actions, said)
 
     def _perform(self, action: Action) -> None:
         """Do what was decided; what is done at once answers through the queue."""
@@ -233,10 +234,9 @@ class Daemon:
     def _troubled(self, text: str) -> None:
         self._log.say("inotify-exhausted", "warning", text)
 
-    def _tell(self, before: State, event: Event, actions: tuple[Action, ...]) -> None:
+    def _tell(self, before: State, event: Event, actions: tuple[Action, ...], said: Said) -> None:
         """Write the one log line of a decision, and what has changed in the status."""
         after = self._state
-        said = say(before, event, after, actions)
         if said is not ROUTINE or self._log.enabled("debug"):
             self._log.say(
                 said.code,
