@@ -118,8 +118,14 @@ class Tally:
         everybody = file_of(before).nameservers[:MAX_NAMESERVERS]
         asked = (event.nameserver,) if isinstance(event, on.LookupAnswered) else everybody
         self._unanswered = isinstance(event, on.LookupFailed)
+        self._heard = self._heard_of(before)
         for address in asked:
             self._heard[address] = (not self._unanswered, now_s)
+
+    def _heard_of(self, state: State) -> dict[str, tuple[bool, float]]:
+        """What was heard of those that are upstreams still: a laptop meets many in its life."""
+        known = state.upstreams.nameservers if state.upstreams else ()
+        return {address: self._heard[address] for address in known if address in self._heard}
 
     def _count_flip(self, now_s: float, before: State, event: Event, after: State) -> None:
         """A flip is what libc sees: the file was written, and names the other kind of server."""
@@ -150,8 +156,7 @@ class Tally:
     def counted(self, state: State, now_s: float, clock_s: float) -> Counted:
         """Everything, as metrics.render() wants it. What is a moment is told by the clock as it goes now."""
         self._pass_time(now_s, state)
-        known = state.upstreams.nameservers if state.upstreams else ()
-        self._heard = {address: self._heard[address] for address in known if address in self._heard}
+        heard = self._heard_of(state)
 
         def moment(at_s: float) -> float:
             return round(clock_s - (now_s - at_s), 3)
@@ -163,7 +168,7 @@ class Tally:
         }
         gauges = {
             "dnsguard_dnsmasq_present": state.pid is not None,
-            "dnsguard_upstreams": len(known),
+            "dnsguard_upstreams": len(state.upstreams.nameservers) if state.upstreams else 0,
             "dnsguard_attached": state.attached,
             "dnsguard_ready": state.ready,
         }
@@ -178,8 +183,8 @@ class Tally:
             "dnsguard_flips_total": dict(self._flips.items()),
             "dnsguard_probe_duration_seconds": {(name,): probes for name, probes in self._probes.items()},
             "dnsguard_probe_failures_total": {(name,): count for name, count in self._failures.items()},
-            "dnsguard_upstream_up": {(address,): up for address, (up, _) in self._heard.items()},
+            "dnsguard_upstream_up": {(address,): up for address, (up, _) in heard.items()},
             "dnsguard_upstream_asked_timestamp_seconds": {
-                (address,): moment(at_s) for address, (_, at_s) in self._heard.items()
+                (address,): moment(at_s) for address, (_, at_s) in heard.items()
             },
         }
