@@ -163,6 +163,7 @@ def test_a_death_costs_no_second() -> None:
 
     assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
     assert {(): 1} == play.counted("dnsmasq_deaths_total")
+    assert {} == play.counted("dnsmasq_restarts_total")
 
 
 def test_published_servers_that_do_not_answer_are_unavailable_until_one_does() -> None:
@@ -176,12 +177,25 @@ def test_published_servers_that_do_not_answer_are_unavailable_until_one_does() -
     } == set(CAUSES)
 
 
+def test_an_answer_about_another_list_says_nothing_of_this_one() -> None:
+    """Nor does one about the file that names dnsmasq, once an upstream has answered."""
+    old = Play(direct(standby=None)).happen(1.0, on.LookupFailed(Kind.DIRECT, 0, "silent"))
+    other = Play(guarded(ready=False)).happen(1.0, on.LookupFailed(Kind.GUARDED, 1, "silent"))
+    other.happen(1.0, on.DnsmasqGone(PID))
+
+    assert {} == old.counted("unavailable_seconds_total", at_s=60.0)
+    assert {} == old.counted("upstream_asked_timestamp_seconds")
+    assert Phase.DIRECT is other.state.phase
+    assert {} == other.counted("unavailable_seconds_total", at_s=60.0)
+
+
 def test_what_another_program_does_with_its_file_is_not_known() -> None:
     """While standing back nothing is claimed, neither good nor bad."""
-    play = Play(guarded(rounds=POLICY.trample_limit)).happen(1.0, look(OLD, attached=False))
+    play = Play(direct(rounds=POLICY.trample_limit, standby=None, published=(Kind.DIRECT, 1)))
+    play.happen(1.0, on.LookupFailed(Kind.DIRECT, 1, "silent")).happen(3.0, look(OLD, attached=False))
 
     assert Phase.YIELDED is play.state.phase
-    assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
+    assert {("upstreams",): 2.0} == play.counted("unavailable_seconds_total", at_s=60.0)
     assert {(): 1} == play.counted("overwritten_total")
     assert {} == play.counted("attached")
 
@@ -234,4 +248,5 @@ def test_probes_are_told_apart_by_what_was_asked() -> None:
     assert isinstance(local, Distribution)
     assert isinstance(forwarded, Distribution)
     assert (1, 2) == (sum(local.counts), sum(forwarded.counts))
+    assert pytest.approx(0.0003) == local.sum_s
     assert {(): CLOCK_S + 3.0} == play.counted("last_forwarded_timestamp_seconds", at_s=9.0)
