@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dnsguard.core import events as on
 from dnsguard.core.errors import DnsguardError, RecordError
+from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.history import Line, as_plain, in_words, timeline
 from dnsguard.core.record import event_from, state_from, to_plain
@@ -102,7 +104,7 @@ def replay(path: Path) -> int:
         after, actions = decide(before, event)
         again = json.loads(json.dumps(to_plain(actions)))
         said = say(before, event, after, actions)
-        print(f"{_clock(found)}  {type(event).__name__} in {before.phase.value} -> {after.phase.value}: {said.text}")
+        print(f"{_clock(found)}  {_name(event)} in {before.phase.value} -> {after.phase.value}: {said.text}")
         for action in again:
             print(f"    {_in_words(action)}")
         if again != found["actions"]:
@@ -116,6 +118,11 @@ def replay(path: Path) -> int:
 
 def _clock(found: dict[str, Any]) -> str:
     return datetime.fromtimestamp(found["at_s"]).astimezone().isoformat(timespec="milliseconds")
+
+
+def _name(event: Event) -> str:
+    name = type(event).__name__
+    return f"{name}({event.timer.value})" if isinstance(event, on.TimerFired) else name
 
 
 def _in_words(action: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ def _named(found: dict[str, Any], at_s: float) -> dict[str, Any]:
 
 def _parsed(value: Any) -> Any:
     """A record that the journal has as text; {} if it is cut off."""
-    if isinstance(value, list) and all(isinstance(each, int) for each in value):
+    if isinstance(value, list) and value and all(isinstance(each, int) for each in value):
         value = bytes(value).decode("utf-8", "replace")
     if not isinstance(value, str):
         return value if value is not None else {}

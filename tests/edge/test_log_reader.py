@@ -35,10 +35,11 @@ def test_lines_of_a_daemon_that_wrote_to_a_file_are_read() -> None:
         "text": "in words",
         "phase": "guarded",
         "event": EVENT,
+        "actions": [],
     }
     (found,) = from_lines([json.dumps(line)])
 
-    assert (1767225600.0, "guarded", EVENT) == (found["at_s"], found["code"], found["event"])
+    assert (1767225600.0, "guarded", EVENT, []) == tuple(found[name] for name in ("at_s", "code", "event", "actions"))
 
 
 def test_what_is_no_such_line_is_passed_over() -> None:
