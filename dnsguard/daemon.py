@@ -157,7 +157,7 @@ class Daemon:
         """Perform an action whose answer is known when it is done; None if it is of the other kind."""
         match action:
             case do.ReadSources(settled):
-                sources = read_everything(self._sources)
+                sources = read_everything(self._sources, self._dnsmasq.unit)
                 return on.SourcesRead(choose(sources, is_own_address, self._written), settled)
             case do.Publish(kind, generation, conf):
                 text = resolvconf.render(conf, header(kind, generation))

@@ -8,6 +8,7 @@ from pathlib import Path
 from dnsguard.core.actions import AskPublished, Probe
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.events import LookupAnswered, ProbeFailed
+from dnsguard.core.records import record_of
 from dnsguard.core.settings import Settings
 from dnsguard.core.upstreams import Sources
 from dnsguard.core.vocabulary import Kind, Phase, Verdict
@@ -37,9 +38,9 @@ def source_paths(settings: Settings) -> SourcePaths:
     )
 
 
-def read_everything(paths: SourcePaths) -> Sources:
-    """One look at all sources, and at the networks that this host is in."""
-    return replace(reader.read_sources(paths), networks=networks())
+def read_everything(paths: SourcePaths, unit: str = "") -> Sources:
+    """One look at all sources, and at the networks that this host is in; `unit` is dnsmasq's."""
+    return replace(reader.read_sources(paths), networks=networks(), record=record_of(unit))
 
 
 def link_paths(settings: Settings) -> LinkPaths:

@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dnsguard.core import remembered, resolvconf
-from dnsguard.core.records import in_order
+from dnsguard.core.records import in_order, is_dnsmasq
 from dnsguard.core.resolvconf import ResolvConf, is_marked
-
-DNSMASQ_RECORD = "lo.dnsmasq"
-"""What Debian's dnsmasq registers itself as. Source: /usr/share/dnsmasq/init-system-common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ class Sources:
         attached: whether /etc/resolv.conf is our link.
         remembered: the list that was good when it was last known, in this life of the guard or another.
         networks: the routers that this host sees, each "INTERFACE ADDRESS HARDWARE"; empty if it sees none.
+        record: dnsmasq's own among the records; empty if that is not known: then any instance's will do.
     """
 
     records: tuple[Source, ...] | None
@@ -59,6 +57,7 @@ class Sources:
     attached: bool
     remembered: Source = Source("")
     networks: tuple[str, ...] = ()
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Reading:
     Attributes:
         upstreams: the list, or None if no source names a usable server.
         offered: the usable servers in the file that dnsmasq is given; None if there is no such file.
-        registered: whether dnsmasq's record `lo.dnsmasq` is there; None without resolvconf.
+        registered: whether dnsmasq's record, `lo.dnsmasq`, is there; None without resolvconf.
         attached: whether /etc/resolv.conf is our link.
         trampled_by: what stands in /etc/resolv.conf while it is not ours, bounded, for the log.
         spoilt_by: what stands in the file that we write while that is not what we wrote, bounded,
@@ -139,7 +138,7 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
     return Reading(
         upstreams=upstreams or memory,
         offered=None if sources.upstream_file.text is None else usable(offered.nameservers),
-        registered=_registered(sources.records),
+        registered=_registered(sources),
         attached=sources.attached,
         trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
         spoilt_by=None if spoilt_by is None else spoilt_by[:SHOWN_CHARACTERS],
@@ -203,7 +202,7 @@ def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str,
     if sources.records is None:
         return None
     by_name = {record.name: record for record in sources.records}
-    names = [name for name in in_order(by_name, sources.interface_order.text) if not _is_dnsmasq(name)]
+    names = [name for name in in_order(by_name, sources.interface_order.text) if not is_dnsmasq(name)]
     confs = {name: _parsed(by_name[name]) for name in names}
     middle = [*confs.values(), _parsed(sources.base)]
     head, tail = _parsed(sources.head), _parsed(sources.tail)
@@ -222,13 +221,12 @@ def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str,
     )
 
 
-def _is_dnsmasq(name: str) -> bool:
-    """dnsmasq's own record, or that of an instance `dnsmasq@NAME`."""
-    return name == DNSMASQ_RECORD or name.startswith(DNSMASQ_RECORD + ".")
-
-
-def _registered(records: tuple[Source, ...] | None) -> bool | None:
-    return None if records is None else any(_is_dnsmasq(record.name) for record in records)
+def _registered(sources: Sources) -> bool | None:
+    """Another instance's record says nothing of ours: it stays when ours is taken away."""
+    if sources.records is None:
+        return None
+    names = (record.name for record in sources.records)
+    return any(name == sources.record if sources.record else is_dnsmasq(name) for name in names)
 
 
 def _parsed(source: Source) -> ResolvConf:

@@ -289,3 +289,12 @@ def test_any_source_is_better_than_memory() -> None:
 
     assert ("192.0.2.9",) == nameservers(sources)
     assert not choose(sources, not_own).from_memory
+
+
+def test_another_instances_record_is_not_dnsmasqs_own() -> None:
+    """It stays when dnsmasq announces its end; where dnsmasq's name is not known, any will do."""
+    other = with_records(says("lo.dnsmasq.two", "127.0.0.2"))
+
+    assert choose(other, not_own).registered
+    assert False is choose(replace(other, record="lo.dnsmasq"), not_own).registered
+    assert choose(replace(other, record="lo.dnsmasq.two"), not_own).registered
