@@ -37,7 +37,7 @@ from dnsguard.edge.dnsmasq_conf import read_nature
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
-from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths
+from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths, surroundings
 
 
 class Daemon:
@@ -167,7 +167,7 @@ class Daemon:
             case do.FindDnsmasq():
                 return self._dnsmasq.find()
             case do.ReadNature():
-                return read_nature(action)
+                return read_nature(action, surroundings(self._sources))
             case do.Reload():
                 return self._dnsmasq.reload(action)
             case do.EndDnsmasq():

@@ -71,6 +71,7 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
             "passes": state.passes,
             "failures": state.failures,
             "barred": state.bar,
+            "loops": list(state.loops),
             "notes": [] if state.nature is None else list(state.nature.notes),
             "in_doubt": [] if state.nature is None else list(state.nature.unread),
         },
@@ -103,6 +104,7 @@ def in_words(told: dict[str, Any]) -> str:
         ("counters", ", ".join(f"{name} {count}" for name, count in (told.get("counters") or {}).items())),
     ]
     lines += [("barred", dnsmasq["barred"])] if dnsmasq.get("barred") else []
+    lines += [("loop", loop) for loop in dnsmasq.get("loops") or []]
     lines += [("note", note) for note in dnsmasq.get("notes") or []]
     lines += [("in doubt", doubt) for doubt in dnsmasq.get("in_doubt") or []]
     lines += [("complaint", complaint) for complaint in told.get("complaints") or []]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dnsguard.core import remembered, resolvconf
+from dnsguard.core.loops import UPLINKS
 from dnsguard.core.records import in_order, is_dnsmasq
 from dnsguard.core.resolvconf import ResolvConf, is_marked
 
@@ -94,7 +95,8 @@ class Reading:
         inherited: the servers that libc is told of by a file of ours from another life.
         from_memory: no source names a usable server, and `upstreams` is what was known last, in these networks.
         networks: as in Sources.
-        complaints: what could not be read or understood, each with its source.
+        resolved_asks: whom systemd-resolved asks, if that is this host alone; else empty.
+        complaints: what could not be read or understood, or names this host itself, each with its source.
     """
 
     upstreams: Upstreams | None
@@ -107,6 +109,7 @@ class Reading:
     inherited: tuple[str, ...] = ()
     from_memory: bool = False
     networks: tuple[str, ...] = ()
+    resolved_asks: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
 
@@ -125,6 +128,10 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
 
     def usable(nameservers: Sequence[str]) -> tuple[str, ...]:
         return tuple(each for each in nameservers if not resolvconf.is_loopback(each) and not is_own(each))
+
+    def own_alone(source: Source) -> tuple[str, ...]:
+        named = _parsed(source).nameservers
+        return () if usable(named) else named
 
     offered = _parsed(sources.upstream_file)
     spoilt_by = _spoilt_by(sources, written)
@@ -146,7 +153,12 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
         inherited=_parsed(sources.published).nameservers if _is_inherited(sources, written) else (),
         from_memory=memory is not None,
         networks=sources.networks,
-        complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
+        resolved_asks=next((own_alone(each) for each in sources.others if each.name.endswith(UPLINKS)), ()),
+        complaints=(
+            *_complaints(sources),
+            *_namings_of_this_host(sources, usable),
+            *(() if upstreams else ("no source names a usable upstream", *_alone(sources, own_alone))),
+        ),
     )
 
 
@@ -227,6 +239,25 @@ def _registered(sources: Sources) -> bool | None:
         return None
     names = (record.name for record in sources.records)
     return any(name == sources.record if sources.record else is_dnsmasq(name) for name in names)
+
+
+def _namings_of_this_host(sources: Sources, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Iterable[str]:
+    """What is meant as an upstream, and is this host itself: dnsmasq is given it, or libc would be, but for us.
+
+    A local resolver's own record says rightly where it is; so does what libc was told before.
+    """
+    records = [each for each in sources.records or () if not each.name.startswith("lo.")]
+    for source in (*records, sources.head, sources.base, sources.tail, sources.upstream_file):
+        named = _parsed(source).nameservers
+        own = ", ".join(each for each in named if not usable([each]))
+        if own:
+            yield f"{source.name}: {own} is this host itself, and is never published as an upstream"
+
+
+def _alone(sources: Sources, own_alone: Callable[[Source], tuple[str, ...]]) -> Iterable[str]:
+    for source in sources.others:
+        if named := own_alone(source):
+            yield f"{source.name} names this host alone: {', '.join(named)}"
 
 
 def _parsed(source: Source) -> ResolvConf:

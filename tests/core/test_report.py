@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dnsguard.core.nature import Nature
 from dnsguard.core.report import Witness, in_words, last_phase, report, upstreams_text
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State
 from tests.core.story import OLD, PID, direct, guarded
 
@@ -50,6 +51,8 @@ def test_the_reason_for_the_standby_line_stands_in_both() -> None:
     assert "in doubt: a file" in in_words(told)
     assert f"standby: {OLD}, used: dnsmasq neither" in barred
     assert "barred: it serves no DNS (port=0)" in barred
+    looped = report(direct(nature=Nature(servers=(Server("127.0.0.1", option="server=127.0.0.1 (f:1)"),))), WITNESS)
+    assert f"loop: {looped['dnsmasq']['loops'][0]}\n" in in_words(looped)
 
 
 def test_nothing_known_yet_can_be_said_as_well() -> None:
