@@ -31,7 +31,7 @@ class Nature:
         servers: the servers in its configuration that are at an address of this host.
         may_ask_others: it has a usual server elsewhere, or may be given one at any time.
         resolv_files: the files that it reads its servers from.
-        mirror: the one of them that is what we publish; empty if none is, or it has its own servers.
+        mirror: the one of them that is what we publish; empty if none is, it has its own servers, or is in doubt.
         stray: the one that it reads in the place of `[paths] upstream_file`; empty if it reads that, or as above.
         servers_file: its `servers-file`; empty if there is none.
         unread: what could not be read of its configuration, and why; if there is any, it is in doubt.

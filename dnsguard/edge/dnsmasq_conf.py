@@ -57,7 +57,8 @@ def read_nature(asked: ReadNature, around: Surroundings, proc: Path = Path("/pro
         return NatureRead(asked.pid, Nature(unread=(f"its command line cannot be read: {error.strerror}",)))
     # A list of blocked names is thousands of servers, all at the same few addresses.
     nature = understand([_decoded(word) for word in words], Disk(), cache(around.is_own))
-    files = () if nature.has_own_servers else nature.resolv_files
+    # What could not be read may name another file.
+    files = () if nature.has_own_servers or nature.unread else nature.resolv_files
     mirror = next((path for path in files if _is_ours(path, around)), "")
     # dnsmasq reads the newest of several: with the right one among them it is taken to be that.
     known = bool(mirror) or _end(around.upstream_file) in map(_end, files)

@@ -131,8 +131,9 @@ def test_all_files_together_are_bounded(tmp_path: Path) -> None:
 def reads(tmp_path: Path, *words: str) -> tuple[str, str]:
     """What it is seen to read in the place of its upstream file: what we publish, or what is not known."""
     around = Surroundings("192.0.2.2".__eq__, tmp_path / "published", tmp_path / "resolv.conf", tmp_path / "upstreams")
-    (tmp_path / "4711").mkdir(exist_ok=True)
-    (tmp_path / "4711/cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in ("dnsmasq", "-C/", *words)))
+    for name, content in (("4711/cmdline", ("dnsmasq", f"-C{tmp_path}/conf", *words)), ("conf", ())):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"".join(os.fsencode(word) + b"\0" for word in content))
     nature = read_nature(ReadNature(PID), around, tmp_path).nature
     return nature.mirror, nature.stray
 
@@ -147,6 +148,11 @@ def test_who_reads_what_we_publish_is_seen(tmp_path: Path) -> None:
 
     assert (str(link), "") == reads(tmp_path, f"-r{tmp_path}/upstreams", f"--resolv-file={link}")
     assert ("", "") == reads(tmp_path, f"-r{link}", "-R")
+
+
+def test_of_one_in_doubt_nothing_is_said(tmp_path: Path) -> None:
+    """A file that could not be read may name another one; it would be barred for nothing."""
+    assert ("", "") == reads(tmp_path, f"-r{tmp_path}/published", "--conf-script=/bin/true")
 
 
 def test_who_reads_another_file_than_the_one_that_is_looked_at_is_seen(tmp_path: Path) -> None:
