@@ -17,8 +17,11 @@ from dnsguard.core.vocabulary import Phase, Timer, Verdict
 
 def leave(state: State, event: ProbeFailed) -> Step:
     """Trust dnsmasq no more; and, if it has just shown that it reads our file, give it no trial for a while."""
-    if not _is_circular(state, event):
-        return fall_back(state)
+    return shun(state) if _is_circular(state, event) else fall_back(state)
+
+
+def shun(state: State) -> Step:
+    """Trust dnsmasq no more, and give it no trial for a while: it failed because it was trusted, and would again."""
     state, actions = fall_back(replace(state, circle=state.pid))
     # Tried again, because it may have been something else; what that costs is a lookup or two.
     return state, (*actions, do.SetTimer(Timer.YIELD, state.policy.yield_s))
