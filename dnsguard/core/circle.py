@@ -30,10 +30,11 @@ def shun(state: State) -> Step:
 def _is_circular(state: State, event: ProbeFailed) -> bool:
     """Whether it holds what the file that we publish leaves it with, and may be reading that.
 
-    One whose configuration is known reads other files, or was barred (see State.bar): it holds the same by chance, as
-    when a lease leaves it with the standby (seed 3580 of the soak).
+    One that is known to read its own upstream file holds the same by chance, as when a lease leaves it with the standby
+    (seed 3580 of the soak). Another file may be ours by a mount that no path shows.
     """
-    if state.understood and state.nature and not state.nature.unread:
+    nature = state.nature if state.understood else None
+    if nature and not nature.unread and not nature.stray:
         return False
     if event.verdict is not Verdict.LACKING or event.held is None or not state.is_published:
         return False
