@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ EXIT_NOT_RUNNING = 3
 EXIT_BAD_SETTINGS = 78
 # `dnsguard wait` looks this often.
 WAIT_EVERY_S = 0.1
+# `dnsguard status --watch` shows it again this often: ages grow though nothing happens.
+WATCH_EVERY_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     status = command("status", _status, "show the phase, the servers and the last probes")
     status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
+    status.add_argument("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     wait = command("wait", _wait, "return when the daemon is in a phase, or says that this host resolves")
     wait.add_argument("--for", dest="state", choices=("ready", "direct", "guarded"), default="guarded")
@@ -150,21 +154,54 @@ def _detach(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from dnsguard.core.report import in_words
-
     path = Path(_load(given.config).paths.status)
+    if not given.watch:
+        return _show(path, given.json)
+    try:
+        while True:
+            if sys.stdout.isatty() and not given.json:
+                # Home, and clear what is below: nothing flickers.
+                print("\x1b[H\x1b[J", end="")
+            code = _show(path, given.json)
+            sys.stdout.flush()
+            if code:
+                return code
+            time.sleep(WATCH_EVERY_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _show(path: Path, as_json: bool) -> int:
+    from dnsguard.core.screen import screen
+
     told = _told(path)
     if told is None:
         print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
         return EXIT_NOT_RUNNING
     running = _is_running(told)
-    print(json.dumps({**told, "running": running}, indent=1) if given.json else in_words(told), end="")
-    if given.json:
-        print()
+    if as_json:
+        print(json.dumps({**told, "running": running}, indent=1))
+    else:
+        print(screen(told, _age, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
     if not running:
         print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
         return EXIT_NOT_RUNNING
     return 0
+
+
+def _age(written: str) -> str:
+    """How long ago that was, in words; what is not a time is given back as it is."""
+    try:
+        seconds = time.time() - datetime.fromisoformat(written).timestamp()
+    except ValueError:
+        return written
+    if seconds < 0:
+        # The clock was set back since.
+        return f"{-seconds:.0f} s in the future"
+    for most_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (math.inf, 86_400, "days")):
+        if seconds < most_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    raise AssertionError  # infinity is more than any age
 
 
 def _wait(given: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ class Daemon:
         self._draining = False
         self._written: str | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._questions: set[asyncio.Task[None]] = set()
+        self._questions: set[asyncio.Task[Event]] = set()
         self._left = asyncio.Event()
         self._crash: BaseException | None = None
         self._board = Noticeboard(settings.paths, log.say, self._loop.time)
@@ -185,9 +185,11 @@ class Daemon:
             case do.KeepList(conf, networks):
                 self._keep_list(remembered.text_of(conf, networks))
             case do.Probe():
-                self._begin(self._probe(action))
+                self._ask(self._prober.probe(action))
             case do.AskPublished():
-                self._begin(self._ask(action))
+                self._ask(self._prober.ask_published(action))
+            case do.AskUpstreams():
+                self._ask(self._prober.compare(action))
             case do.SayReady():
                 self._service.ready(status_line(self._state))
             case do.SayReloaded():
@@ -208,21 +210,19 @@ class Daemon:
             self._timers[timer].cancel()
         self._timers[timer] = self._loop.call_later(after_s, self.happen, on.TimerFired(timer))
 
-    def _begin(self, question: Coroutine[None, None, None]) -> None:
+    def _ask(self, question: Coroutine[None, None, Event]) -> None:
         task = self._loop.create_task(question)
         self._questions.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._answered)
 
-    def _finished(self, question: asyncio.Task[None]) -> None:
+    def _answered(self, question: asyncio.Task[Event]) -> None:
         self._questions.discard(question)
-        if not question.cancelled() and (error := question.exception()):
+        if question.cancelled():
+            return
+        if error := question.exception():
             self._crashed(self._loop, {"exception": error})
-
-    async def _probe(self, asked: do.Probe) -> None:
-        self.happen(await self._prober.probe(asked))
-
-    async def _ask(self, asked: do.AskPublished) -> None:
-        self.happen(await self._prober.ask_published(asked))
+        else:
+            self.happen(question.result())
 
     def _stirred(self) -> None:
         self.happen(on.FilesStirred())
@@ -245,7 +245,7 @@ class Daemon:
                 state=to_plain(before),
                 actions=to_plain(actions),
             )
-        if self._board.post(before, event, after, actions, said.code):
+        if self._board.post(before, event, after, actions, said):
             self._service.status(status_line(after))
 
     def _close(self) -> None:

@@ -14,6 +14,7 @@ from dnsguard.core.report import report
 from dnsguard.core.settings import Paths
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Timer
+from dnsguard.core.words import Said
 from dnsguard.edge import publisher
 from dnsguard.tally import Tally
 
@@ -40,11 +41,11 @@ class Noticeboard:
         self._tally = Tally(clock())
         self._due_s = clock()
 
-    def post(self, before: State, event: Event, after: State, actions: tuple[Action, ...], code: str) -> bool:
-        """Take note of one decision; whether an operator would see a difference. `code` is that of its log line."""
+    def post(self, before: State, event: Event, after: State, actions: tuple[Action, ...], said: Said) -> bool:
+        """Take note of one decision, and of what is said of it; whether an operator would see a difference."""
         now_s = self._clock()
-        self._book.enter(before, event, after, actions)
-        self._tally.enter(now_s, before, event, after, actions, code)
+        self._book.enter(before, event, after, actions, said)
+        self._tally.enter(now_s, before, event, after, actions, said.code)
         news = self._book.is_news(after)
         # With a look nothing may have changed, but the last probes and the counters have.
         if news or event == on.TimerFired(Timer.LOOK):

@@ -11,8 +11,8 @@ from dnsguard.core.events import Event
 from dnsguard.core.metrics import METRICS, Counted, Distribution
 from dnsguard.core.moves import is_stale
 from dnsguard.core.resolvconf import MAX_NAMESERVERS
-from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase, Verdict
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Verdict
 
 CAUSES = ("no-upstream", "dnsmasq", "upstreams", "publish")
 """Why it is not known that libc's servers answer; docs/fleet/metrics.md defines each."""
@@ -45,7 +45,7 @@ class Tally:
         """When dnsmasq last passed a probe, or was given to libc."""
         self._forwarded_s: float | None = None
         self._unanswered = False
-        """None of libc's servers answered when they were last asked."""
+        """No upstream answered when they were last asked in this phase, directly or through dnsmasq."""
         self._heard: dict[str, tuple[bool, float]] = {}
         """Upstream -> whether it answered when it was last asked directly, and when that was."""
         self._taken: tuple[int, int | None] | None = None
@@ -59,10 +59,12 @@ class Tally:
         """Take note of one decision; `code` is that of its log line."""
         self._pass_time(now_s, before)
         if before.phase is not after.phase:
-            self._phase_since_s = now_s
+            # Who was silent may not be asked again in this phase, and must not be counted as silent for ever.
+            self._phase_since_s, self._unanswered = now_s, False
         for action in actions:
             self._count_action(action, after, code)
-        self._count_event(now_s, before, event)
+        self._count_event(now_s, before, event, after)
+        self._listen(now_s, before, event)
         self._count_flip(now_s, before, event, after)
         self._counts["dnsguard_upstream_changes_total"] = after.generation
         self._counts["dnsguard_overwritten_total"] += max(0, after.rounds - before.rounds)
@@ -89,7 +91,7 @@ class Tally:
             case do.EndDnsmasq(pid=pid):
                 self._ended = pid
 
-    def _count_event(self, now_s: float, before: State, event: Event) -> None:
+    def _count_event(self, now_s: float, before: State, event: Event, after: State) -> None:
         match event:
             case on.ProbePassed(forward=forward, took_ms=took_ms):
                 question = "forwarded" if forward else "local"
@@ -98,7 +100,8 @@ class Tally:
                 self._proved_s = self._proved_s if is_stale(before, event) else now_s
             case on.ProbeFailed(verdict=verdict):
                 self._failures[verdict.value] += 1
-                if before.phase is Phase.GUARDED and not before.failures and not is_stale(before, event):
+                is_held = bool(after.failures) or after.phase is not Phase.GUARDED
+                if before.phase is Phase.GUARDED and not before.failures and is_held and not is_stale(before, event):
                     # Since when is not known: it was well when it last answered.
                     self._unavailable["dnsmasq"] += now_s - self._proved_s
             case on.DnsmasqGone(pid=pid):
@@ -108,24 +111,31 @@ class Tally:
                 self._counts["dnsguard_sighups_total"] += 1
             case on.PublishFailed():
                 self._counts["dnsguard_publish_failures_total"] += 1
-            case on.LookupAnswered() | on.LookupFailed():
-                self._hear(now_s, before, event)
 
-    def _hear(self, now_s: float, before: State, event: on.LookupAnswered | on.LookupFailed) -> None:
-        """What the servers that libc is told of have answered."""
-        if (event.kind, event.generation) != before.published:
-            return
-        everybody = file_of(before).nameservers[:MAX_NAMESERVERS]
-        asked = (event.nameserver,) if isinstance(event, on.LookupAnswered) else everybody
-        self._unanswered = isinstance(event, on.LookupFailed)
+    def _listen(self, now_s: float, before: State, event: Event) -> None:
+        """Take note of which upstreams have answered."""
+        match event:
+            case on.ProbePassed(forward=True) if not is_stale(before, event):
+                self._unanswered = False
+            case on.ProbeFailed(answered=answered, unanswered=unanswered) if not is_stale(before, event):
+                # By another fault than the network's somebody has spoken, if not to the point.
+                self._hear(now_s, before, answered, unanswered if answered or event.fault is Fault.NETWORK else ())
+            case on.Compared(generation, answered, unanswered) if generation == before.generation:
+                self._hear(now_s, before, answered, unanswered)
+            case on.LookupAnswered(kind, generation, nameserver) if (kind, generation) == before.published:
+                self._hear(now_s, before, (nameserver,), ())
+            case on.LookupFailed(kind, generation) if (kind, generation) == before.published:
+                # Once one has answered nobody asks again, and a late failure would stand for ever.
+                self._hear(now_s, before, (), () if before.is_answered else before.nameservers[:MAX_NAMESERVERS])
+
+    def _hear(self, now_s: float, before: State, answered: tuple[str, ...], unanswered: tuple[str, ...]) -> None:
+        self._unanswered = not answered and (bool(unanswered) or self._unanswered)
         self._heard = self._heard_of(before)
-        for address in asked:
-            self._heard[address] = (not self._unanswered, now_s)
+        self._heard |= {address: (address in answered, now_s) for address in (*answered, *unanswered)}
 
     def _heard_of(self, state: State) -> dict[str, tuple[bool, float]]:
         """What was heard of those that are upstreams still: a laptop meets many in its life."""
-        known = state.upstreams.nameservers if state.upstreams else ()
-        return {address: self._heard[address] for address in known if address in self._heard}
+        return {address: self._heard[address] for address in state.nameservers if address in self._heard}
 
     def _count_flip(self, now_s: float, before: State, event: Event, after: State) -> None:
         """A flip is what libc sees: the file was written, and names the other kind of server."""
@@ -137,21 +147,19 @@ class Tally:
         if self._named not in (None, event.kind):
             flip = (event.kind.value, self._why)
             self._flips[flip] = self._flips.get(flip, 0) + 1
-        if event.kind is Kind.GUARDED:
-            self._proved_s, self._unanswered = now_s, False
-        self._named = event.kind
+        self._proved_s, self._named = now_s, event.kind
 
     def _cause_in(self, state: State) -> str:
         """Why it is not known that libc's servers answer; "" if nothing speaks against it, or nothing is known."""
         if state.phase in (Phase.YIELDED, Phase.STOPPING):
             return ""
-        if state.phase is Phase.GUARDED:
-            return "dnsmasq" if state.failures else ""
+        if state.phase is Phase.GUARDED and state.failures:
+            return "dnsmasq"
         if state.upstreams is None:
             return "no-upstream"
         if self._named is Kind.GUARDED and state.phase is Phase.DIRECT:
             return "publish" if state.refused else "dnsmasq"
-        return "upstreams" if self._unanswered and state.standby is None else ""
+        return "upstreams" if self._unanswered else ""
 
     def counted(self, state: State, now_s: float, clock_s: float) -> Counted:
         """Everything, as metrics.render() wants it. What is a moment is told by the clock as it goes now."""
@@ -168,7 +176,7 @@ class Tally:
         }
         gauges = {
             "dnsguard_dnsmasq_present": state.pid is not None,
-            "dnsguard_upstreams": len(state.upstreams.nameservers) if state.upstreams else 0,
+            "dnsguard_upstreams": len(state.nameservers),
             "dnsguard_attached": state.attached,
             "dnsguard_ready": state.ready,
         }
