@@ -3,12 +3,12 @@
 import os
 from collections import Counter, deque
 from datetime import UTC, datetime
-from itertools import zip_longest
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
+from dnsguard.core.evidence import heard
 from dnsguard.core.report import Heard, Move, Witness
 from dnsguard.core.state import State
 from dnsguard.core.words import Said
@@ -37,8 +37,6 @@ class Book:
             self._phase_before, self._since = before.phase.value, now()
             self._moves.append(Move(self._since, before.phase.value, after.phase.value, said.code, said.text[:_MOST]))
             self.counters["phases"] += 1
-        if before.generation != after.generation:
-            self._heard.clear()
         for action in actions:
             if name := _COUNTED.get(type(action)):
                 self.counters[name] += 1
@@ -50,17 +48,10 @@ class Book:
             case on.ProbeFailed():
                 self._probe = event, datetime.now(UTC)
                 self.counters["probe_failures"] += 1
-                self._hear(event.answered, (), event.unanswered)
-            case on.Compared(answered=answered, unanswered=unanswered, took_ms=took_ms):
-                self._hear(answered, took_ms, unanswered)
-            case on.LookupAnswered(nameserver=nameserver, took_ms=took_ms):
-                self._hear((nameserver,), (took_ms,), ())
-
-    def _hear(self, answered: tuple[str, ...], took_ms: tuple[float, ...], unanswered: tuple[str, ...]) -> None:
-        for each, ms in zip_longest(answered, took_ms):
-            self._heard[each] = Heard(True, ms and round(ms, 1), now())
-        for each in unanswered:
-            self._heard[each] = Heard(False, None, now())
+        for address, (answers, took_ms) in heard(before, event).items():
+            # A laptop meets many upstreams in its life.
+            known = {each: self._heard[each] for each in before.nameservers if each in self._heard}
+            self._heard = known | {address: Heard(answers, None if took_ms is None else round(took_ms, 1), now())}
 
     def is_news(self, state: State) -> bool:
         """Whether an operator would see a difference since the last time that this was asked."""

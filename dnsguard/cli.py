@@ -78,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
     )
     wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    history = command("history", _history, "show the phases over time, and how long names did not resolve")
+    history.add_argument(
+        "--per", choices=("minute", "hour", "day"), default="hour", help="what a row is; default: hour"
+    )
+    history.add_argument("--since", default="", metavar="WHEN", help="90m, 12h, 30d, or a date and time")
+    history.add_argument("--file", type=Path, metavar="FILE", help="output of journalctl -o json; - for standard input")
+    history.add_argument("--json", action="store_true", help="for programs")
+    replay = command("replay", _replay, "decide again what a log has recorded, and explain each decision")
+    replay.add_argument("file", type=Path, help="output of journalctl -o json --all; - for standard input")
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
@@ -216,6 +225,18 @@ def _wait(given: argparse.Namespace) -> int:
             print(f"dnsguard: not {given.state} after {given.timeout:g} s; `dnsguard status` says why", file=sys.stderr)
             return 1
         time.sleep(WAIT_EVERY_S)
+
+
+def _history(given: argparse.Namespace) -> int:
+    from dnsguard.past import history
+
+    return history(given.per, given.since, given.file, as_json=given.json)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from dnsguard.past import replay
+
+    return replay(given.file)
 
 
 def _is_running(told: dict[str, Any]) -> bool:

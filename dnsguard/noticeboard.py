@@ -42,7 +42,7 @@ class Noticeboard:
         self._due_s = clock()
 
     def post(self, before: State, event: Event, after: State, actions: tuple[Action, ...], said: Said) -> bool:
-        """Take note of one decision, and of what is said of it; whether an operator would see a difference."""
+        """Take note of one decision; whether an operator would see a difference."""
         now_s = self._clock()
         self._book.enter(before, event, after, actions, said)
         self._tally.enter(now_s, before, event, after, actions, said.code)

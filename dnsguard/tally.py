@@ -8,9 +8,9 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
+from dnsguard.core.evidence import heard
 from dnsguard.core.metrics import METRICS, Counted, Distribution
 from dnsguard.core.moves import is_stale
-from dnsguard.core.resolvconf import MAX_NAMESERVERS
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Fault, Kind, Phase, Verdict
 
@@ -114,24 +114,13 @@ class Tally:
 
     def _listen(self, now_s: float, before: State, event: Event) -> None:
         """Take note of which upstreams have answered."""
-        match event:
-            case on.ProbePassed(forward=True) if not is_stale(before, event):
-                self._unanswered = False
-            case on.ProbeFailed(answered=answered, unanswered=unanswered) if not is_stale(before, event):
-                # By another fault than the network's somebody has spoken, if not to the point.
-                self._hear(now_s, before, answered, unanswered if answered or event.fault is Fault.NETWORK else ())
-            case on.Compared(generation, answered, unanswered) if generation == before.generation:
-                self._hear(now_s, before, answered, unanswered)
-            case on.LookupAnswered(kind, generation, nameserver) if (kind, generation) == before.published:
-                self._hear(now_s, before, (nameserver,), ())
-            case on.LookupFailed(kind, generation) if (kind, generation) == before.published:
-                # Once one has answered nobody asks again, and a late failure would stand for ever.
-                self._hear(now_s, before, (), () if before.is_answered else before.nameservers[:MAX_NAMESERVERS])
-
-    def _hear(self, now_s: float, before: State, answered: tuple[str, ...], unanswered: tuple[str, ...]) -> None:
-        self._unanswered = not answered and (bool(unanswered) or self._unanswered)
-        self._heard = self._heard_of(before)
-        self._heard |= {address: (address in answered, now_s) for address in (*answered, *unanswered)}
+        answers = {address: (has_answered, now_s) for address, (has_answered, _) in heard(before, event).items()}
+        if answers:
+            self._heard = self._heard_of(before) | answers
+            has_one = any(has_answered for has_answered, _ in answers.values())
+            self._unanswered = not has_one and (self._unanswered or _is_silence(before, event))
+        elif isinstance(event, on.ProbePassed) and event.forward and not is_stale(before, event):
+            self._unanswered = False
 
     def _heard_of(self, state: State) -> dict[str, tuple[bool, float]]:
         """What was heard of those that are upstreams still: a laptop meets many in its life."""
@@ -196,3 +185,14 @@ class Tally:
                 (address,): moment(at_s) for address, (_, at_s) in heard.items()
             },
         }
+
+
+def _is_silence(before: State, event: Event) -> bool:
+    """Whether no upstream said anything, where none has answered."""
+    match event:
+        case on.ProbeFailed(fault=fault):
+            return fault is Fault.NETWORK
+        case on.LookupFailed():
+            # Once one has answered nobody asks again, and a late failure would stand for ever.
+            return not before.is_answered
+    return True

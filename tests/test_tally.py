@@ -197,7 +197,6 @@ def test_upstreams_that_say_something_are_there(fault: Fault) -> None:
     play = Play(guarded()).happen(1.0, replace(NETWORK, fault=fault))
 
     assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
-    assert {} == play.counted("upstream_asked_timestamp_seconds", at_s=60.0)
 
 
 def test_upstreams_are_heard_in_a_comparison() -> None:
