@@ -42,7 +42,7 @@ class Tally:
         self._why = ""
         """The log code of the decision that libc's file is to name something else."""
         self._proved_s = now_s
-        """When dnsmasq last passed a probe, or was given to libc."""
+        """When dnsmasq last passed a probe."""
         self._forwarded_s: float | None = None
         self._unanswered = False
         """No upstream answered when they were last asked in this phase, directly or through dnsmasq."""
@@ -65,7 +65,7 @@ class Tally:
             self._count_action(action, after, code)
         self._count_event(now_s, before, event, after)
         self._listen(now_s, before, event)
-        self._count_flip(now_s, before, event, after)
+        self._count_flip(before, event, after)
         self._counts["dnsguard_upstream_changes_total"] = after.generation
         self._counts["dnsguard_overwritten_total"] += max(0, after.rounds - before.rounds)
         # On trial is only who holds the list.
@@ -126,7 +126,7 @@ class Tally:
         """What was heard of those that are upstreams still: a laptop meets many in its life."""
         return {address: self._heard[address] for address in state.nameservers if address in self._heard}
 
-    def _count_flip(self, now_s: float, before: State, event: Event, after: State) -> None:
+    def _count_flip(self, before: State, event: Event, after: State) -> None:
         """A flip is what libc sees: the file was written, and names the other kind of server."""
         if before.phase is Phase.STARTING and after.phase is Phase.PROVING:
             # Left by the guard before us, as it is.
@@ -136,7 +136,7 @@ class Tally:
         if self._named not in (None, event.kind):
             flip = (event.kind.value, self._why)
             self._flips[flip] = self._flips.get(flip, 0) + 1
-        self._proved_s, self._named = now_s, event.kind
+        self._named = event.kind
 
     def _cause_in(self, state: State) -> str:
         """Why it is not known that libc's servers answer; "" if nothing speaks against it, or nothing is known."""

@@ -199,6 +199,21 @@ def test_upstreams_that_say_something_are_there(fault: Fault) -> None:
     assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
 
 
+def test_only_an_answer_ends_a_silence() -> None:
+    """Neither what is said beside the point does, nor what was said by another process."""
+    play = Play(guarded()).happen(1.0, NETWORK).happen(2.0, replace(NETWORK, fault=Fault.UNKNOWN))
+    play.happen(3.0, passed(pid=PID + 1))
+
+    assert {("upstreams",): 9.0} == play.counted("unavailable_seconds_total", at_s=10.0)
+
+
+def test_a_failure_that_comes_after_an_answer_is_no_silence() -> None:
+    """Two questions may be under way; nobody asks a third time."""
+    play = Play(direct()).happen(1.0, on.LookupFailed(Kind.DIRECT, 1, "silent"))
+
+    assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
+
+
 def test_upstreams_are_heard_in_a_comparison() -> None:
     """While libc asks them, all of them are asked again and again."""
     both = direct(upstreams=upstreams(OLD, NEW))
@@ -234,6 +249,7 @@ def test_what_another_program_does_with_its_file_is_not_known() -> None:
     """While standing back nothing is claimed, neither good nor bad."""
     play = Play(direct(rounds=POLICY.trample_limit, standby=None, published=(Kind.DIRECT, 1)))
     play.happen(1.0, on.LookupFailed(Kind.DIRECT, 1, "silent")).happen(3.0, look(OLD, attached=False))
+    play.happen(4.0, NETWORK, on.Compared(1, (), (OLD,)))
 
     assert Phase.YIELDED is play.state.phase
     assert {("upstreams",): 2.0} == play.counted("unavailable_seconds_total", at_s=60.0)
