@@ -14,11 +14,14 @@ Facts the code below rests on:
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dnsguard.core.actions import ReadNature
 from dnsguard.core.dnsmasq_conf import NOT_REGULAR, Names, Page, understand
-from dnsguard.core.events import NatureRead
 from dnsguard.core.nature import Nature
+
+if TYPE_CHECKING:
+    from dnsguard.core.actions import ReadNature
+    from dnsguard.core.events import NatureRead
 
 MAX_COMMAND_LINE_BYTES = 2**17
 MAX_TOTAL_BYTES = 2**20
@@ -26,20 +29,33 @@ MAX_NAMES = 1000
 _AT_ONCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-def read_nature(asked: ReadNature, proc: Path = Path("/proc")) -> NatureRead:
+def read_nature(asked: "ReadNature", proc: Path = Path("/proc")) -> "NatureRead":
     """The nature of the process `asked.pid`; what cannot be read is named in it."""
+    # Here, because `dnsguard doctor` wants the nature alone: events take it longer than all that it reads.
+    from dnsguard.core.events import NatureRead
+
+    return NatureRead(asked.pid, nature_of(asked.pid, Disk(), proc))
+
+
+def nature_of(pid: int, disk: "Disk", proc: Path = Path("/proc")) -> Nature:
+    """The nature of a process that is dnsmasq; what cannot be read is named in it."""
     try:
-        with open(proc / str(asked.pid) / "cmdline", "rb") as file:
+        with open(proc / str(pid) / "cmdline", "rb") as file:
             words = file.read(MAX_COMMAND_LINE_BYTES).split(b"\0")[1:-1]
     except OSError as error:
-        return NatureRead(asked.pid, Nature(unread=(f"its command line cannot be read: {error.strerror}",)))
-    return NatureRead(asked.pid, understand([_decoded(word) for word in words], Disk()))
+        return Nature(unread=(f"its command line cannot be read: {error.strerror}",))
+    return understand([_decoded(word) for word in words], disk)
 
 
 class Disk:
-    """The files of this host, up to MAX_TOTAL_BYTES of them."""
+    """The files of this host, up to MAX_TOTAL_BYTES of them.
+
+    Attributes:
+        pages: those that were read, by path.
+    """
 
     def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
         self._left_bytes = MAX_TOTAL_BYTES
 
     def page(self, path: str) -> Page:
@@ -58,7 +74,8 @@ class Disk:
         self._left_bytes -= len(content)
         if b"\0" in content:
             return Page(trouble="it is binary: there are NUL bytes in it")
-        return Page(_decoded(content), (about.st_dev, about.st_ino))
+        self.pages[path] = _decoded(content)
+        return Page(self.pages[path], (about.st_dev, about.st_ino))
 
     def names(self, directory: str) -> Names:
         """The names in a directory, in no order."""
