@@ -7,7 +7,7 @@ without. The daemon never imports it.
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -73,14 +73,9 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
 
 def is_resolving(settings: Settings) -> bool:
     """Whether one of the servers that libc is told of answers now; takes TIMEOUT_S at most."""
-    conf = host.text_of(Path(settings.paths.resolv_conf)) or ""
-    answers = _ask({each: _question(each, settings) for each in mends.servers_in(conf)}, settings)
+    servers = mends.servers_in(host.text_of(Path(settings.paths.resolv_conf)) or "")
+    answers = _as_owner(settings, lambda: _ask(servers, settings))
     return any(not answer.trouble for answer in answers.values())
-
-
-def _question(address: str, settings: Settings) -> asker.Question:
-    is_dnsmasq = address == settings.dnsmasq.address
-    return address, settings.dnsmasq.port if is_dnsmasq else settings.health.upstream_port, asker.ROOT_SOA
 
 
 def _dnsmasq(settings: Settings) -> Process:
@@ -101,23 +96,31 @@ def _is_running(told: dict[str, Any] | None) -> bool:
 
 
 def _with_answers(seen: Host) -> Host:
-    """Ask dnsmasq for its servers first: then each server that is named anywhere, all at once."""
-    settings, process = seen.settings, seen.dnsmasq
-    address, upstreams = settings.dnsmasq.address, seen.reading.upstreams
-    if process.pid:
-        held = _ask({address: (address, settings.dnsmasq.port, asker.SERVERS_BIND)}, settings).get(address)
-        seen = seen._replace(dnsmasq=process._replace(held=held))
-    # A server of dnsmasq's that is this host is asked, too: somebody may answer there.
-    named = dict.fromkeys((*(holds(seen) or ()), *_named_by(seen.sources)))
-    asked = (
-        *mends.servers_of(seen),
-        *(upstreams.nameservers if upstreams else ()),
-        *filter(resolvconf.is_loopback, named),
-    )
-    return seen._replace(
-        own=frozenset(each for each in named if not resolvconf.is_loopback(each) and is_own_address(each)),
-        answers=_ask({each: _question(each, settings) for each in asked}, settings),
-    )
+    """Ask dnsmasq for its servers first; then each server that is named anywhere, all at once."""
+    settings = seen.settings
+
+    def asked() -> dict[str, Answer]:
+        bind = (settings.dnsmasq.address, settings.dnsmasq.port, asker.SERVERS_BIND)
+        held = asker.ask([bind], TIMEOUT_S)[bind] if seen.dnsmasq.pid else None
+        known = seen._replace(dnsmasq=seen.dnsmasq._replace(held=held))
+        return {**({_HELD: held} if held else {}), **_ask(_to_be_asked(known), settings)}
+
+    answers = _as_owner(settings, asked)
+    seen = seen._replace(dnsmasq=seen.dnsmasq._replace(held=answers.pop(_HELD, None)), answers=answers)
+    named = (*(holds(seen) or ()), *_named_by(seen.sources))
+    own = (each for each in named if not resolvconf.is_loopback(each) and is_own_address(each))
+    return seen._replace(own=frozenset(own))
+
+
+# Where dnsmasq's servers stand among the answers, which are told by address.
+_HELD = "held"
+
+
+def _to_be_asked(seen: Host) -> Iterable[str]:
+    yield from mends.servers_of(seen)
+    yield from seen.reading.upstreams.nameservers if seen.reading.upstreams else ()
+    # A server of dnsmasq's that is this host: somebody may answer there.
+    yield from filter(resolvconf.is_loopback, (*(holds(seen) or ()), *_named_by(seen.sources)))
 
 
 def _named_by(sources: Sources) -> Iterable[str]:
@@ -125,12 +128,18 @@ def _named_by(sources: Sources) -> Iterable[str]:
         yield from resolvconf.parse(source.text or "").nameservers
 
 
-def _ask(questions: dict[str, asker.Question], settings: Settings) -> dict[str, Answer]:
-    """What each says; asked by who owns the daemon's folder if we are root, as all that reads such answers is."""
+def _ask(addresses: Iterable[str], settings: Settings) -> dict[str, Answer]:
+    questions = {each: _question(each, settings) for each in addresses}
+    answers = asker.ask(questions.values(), TIMEOUT_S)
+    return {address: answers[question] for address, question in questions.items()}
 
-    def asked() -> bytes:
-        answers = asker.ask(questions.values(), TIMEOUT_S)
-        return json.dumps({name: answers[question] for name, question in questions.items()}).encode()
 
-    told = json.loads(rights.tell_as_owner(Path(settings.paths.status).parent, asked) or b"{}")
-    return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in told.items()}
+def _question(address: str, settings: Settings) -> asker.Question:
+    is_dnsmasq = address == settings.dnsmasq.address
+    return address, settings.dnsmasq.port if is_dnsmasq else settings.health.upstream_port, asker.ROOT_SOA
+
+
+def _as_owner(settings: Settings, asked: Callable[[], dict[str, Answer]]) -> dict[str, Answer]:
+    """The answers, asked for by who owns the daemon's folder if we are root; none if the child that does it fails."""
+    told = rights.tell_as_owner(Path(settings.paths.status).parent, lambda: json.dumps(asked()).encode())
+    return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in json.loads(told or b"{}").items()}

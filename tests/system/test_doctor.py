@@ -31,8 +31,8 @@ def _beside_resolved(machine: Machine) -> None:
     machine.path("/etc/dnsmasq.d").mkdir()
     machine.path("/etc/dnsmasq.d/beside.conf").write_text(BESIDE_RESOLVED)
     machine.path("/etc/upstreams").write_text(f"nameserver {UPSTREAM}\n")
-    machine.path("/etc/default").joinpath("dnsmasq").write_text("IGNORE_RESOLVCONF=yes\n")
     machine.install("dnsmasq")
+    machine.run("echo IGNORE_RESOLVCONF=yes >>/etc/default/dnsmasq")
     configure(machine, '[paths]\nupstream_file = "/etc/upstreams"\n')
 
 
