@@ -129,6 +129,7 @@ def _query(asked: bytes) -> bytes:
 def _connected(address: str, port: int) -> socket.socket:
     host, _, scope = address.partition("%")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.inet_pton(family, host)  # connect() would look a name up, with the very servers that are in doubt.
     place: tuple[str, int] | tuple[str, int, int, int] = (host, port)
     if family == socket.AF_INET6:
         place = (host, port, 0, int(scope) if scope.isdecimal() else socket.if_nametoindex(scope) if scope else 0)

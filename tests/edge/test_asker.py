@@ -107,12 +107,12 @@ def test_question_is_sent_again() -> None:
     assert 1 == len(set(asked))
 
 
-@pytest.mark.parametrize("address", ["::1%nosuch", "not an address", "198.51.100.1%9"])
+@pytest.mark.parametrize("address", ["::1%nosuch", "not an address", "127.0.0.256", "localhost"])
 def test_address_that_is_none_is_a_trouble(address: str) -> None:
-    """It came from a file, and is no fault of ours."""
+    """It came from a file, and is no fault of ours; nor is it a name to look up."""
     question = (address, 53, ROOT_SOA)
 
-    assert "" != ask([question], BRIEF_S)[question].trouble
+    assert ask([question], BRIEF_S)[question].trouble not in ("", "silent", "closed")
 
 
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda rest: HEADER + SERVERS_BIND + rest))
