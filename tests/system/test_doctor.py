@@ -176,3 +176,15 @@ def test_healthy_host_is_found_well(guarded: Machine, user: str, command: str) -
     assert all(line.startswith("ok ") for line in lines)
     assert ("", "all is well") == (blank, verdict)
     assert len(lines) <= 20
+
+
+def test_wait_for_resolving_needs_no_daemon(guarded: Machine) -> None:
+    """It asks the servers themselves, and returns as soon as one answers."""
+    guarded.run("systemctl disable --now --quiet dnsguard && systemctl stop dnsmasq")
+    guarded.world.stop_upstream(UPSTREAM)
+    wait = "dnsguard wait --for resolving --timeout"
+    assert 1 == guarded.run(f"{wait} 0", check=False).returncode
+    waiting = guarded.popen(f"{wait} 30")
+    guarded.world.start_upstream(UPSTREAM)
+
+    assert 0 == waiting.door.wait(30)
