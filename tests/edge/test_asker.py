@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import dns.flags
 import dns.message
 import pytest
+from dns.rcode import REFUSED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,13 +62,14 @@ def test_list_that_was_cut_short_is_not_believed() -> None:
 
 
 def test_message_that_is_no_answer_is_passed_over() -> None:
-    """The good one may be next: rubbish, another id, another question, the query itself."""
+    """The good one may be next: rubbish, another id, another question, a query."""
 
     def say(query: dns.message.Message) -> Iterable[bytes]:
-        right = reply_to(query)
+        wrong = reply_to(query, REFUSED)
         other = dns.message.make_query("example.net", "A")
         other.id = query.id
-        return [b"", b"rubbish", bytes([right[0] ^ 1]) + right[1:], reply_to(other), query.to_wire(), right]
+        asked = bytes([wrong[0], wrong[1], wrong[2] & 0x7F, *wrong[3:]])
+        return [b"", b"rubbish", bytes([wrong[0] ^ 1]) + wrong[1:], reply_to(other, REFUSED), asked, reply_to(query)]
 
     assert Answer() == answer_of(say)
 
