@@ -5,7 +5,6 @@ decided upon before the loop hears of anything else; a question to the network a
 """
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -14,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from dnsguard.book import Book
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core import remembered, resolvconf
@@ -24,7 +22,6 @@ from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.owner import found
 from dnsguard.core.record import to_plain
-from dnsguard.core.report import report
 from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
@@ -37,6 +34,7 @@ from dnsguard.edge.dnsmasq_conf import read_nature
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
+from dnsguard.noticeboard import Noticeboard
 from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths
 
 
@@ -54,10 +52,10 @@ class Daemon:
         self._draining = False
         self._written: str | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._questions: set[asyncio.Task[None]] = set()
+        self._questions: set[asyncio.Task[Event]] = set()
         self._left = asyncio.Event()
         self._crash: BaseException | None = None
-        self._book = Book()
+        self._board = Noticeboard(settings.paths, log.say, self._loop.time)
         self._prober = prober_for(settings)
         paths = source_paths(settings)
         self._sources, self._request = paths, request_paths(settings)
@@ -142,7 +140,6 @@ class Daemon:
         for action in actions:
             self._perform(action)
         # Performed first, told after: libc waits for the file, nobody waits for the log.
-        self._book.enter(before, event, self._state, actions)
         self._tell(before, event, actions)
 
     def _perform(self, action: Action) -> None:
@@ -188,9 +185,11 @@ class Daemon:
             case do.KeepList(conf, networks):
                 self._keep_list(remembered.text_of(conf, networks))
             case do.Probe():
-                self._begin(self._probe(action))
+                self._ask(self._prober.probe(action))
             case do.AskPublished():
-                self._begin(self._ask(action))
+                self._ask(self._prober.ask_published(action))
+            case do.AskUpstreams():
+                self._ask(self._prober.compare(action))
             case do.SayReady():
                 self._service.ready(status_line(self._state))
             case do.SayReloaded():
@@ -211,21 +210,19 @@ class Daemon:
             self._timers[timer].cancel()
         self._timers[timer] = self._loop.call_later(after_s, self.happen, on.TimerFired(timer))
 
-    def _begin(self, question: Coroutine[None, None, None]) -> None:
+    def _ask(self, question: Coroutine[None, None, Event]) -> None:
         task = self._loop.create_task(question)
         self._questions.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._answered)
 
-    def _finished(self, question: asyncio.Task[None]) -> None:
+    def _answered(self, question: asyncio.Task[Event]) -> None:
         self._questions.discard(question)
-        if not question.cancelled() and (error := question.exception()):
+        if question.cancelled():
+            return
+        if error := question.exception():
             self._crashed(self._loop, {"exception": error})
-
-    async def _probe(self, asked: do.Probe) -> None:
-        self.happen(await self._prober.probe(asked))
-
-    async def _ask(self, asked: do.AskPublished) -> None:
-        self.happen(await self._prober.ask_published(asked))
+        else:
+            self.happen(question.result())
 
     def _stirred(self) -> None:
         self.happen(on.FilesStirred())
@@ -248,25 +245,8 @@ class Daemon:
                 state=to_plain(before),
                 actions=to_plain(actions),
             )
-        if self._book.is_news(after):
+        if self._board.post(before, event, after, actions, said):
             self._service.status(status_line(after))
-            self._write_status()
-        elif event == on.TimerFired(Timer.LOOK):
-            # Nothing has changed, but the last probes and the counters have.
-            self._write_status()
-
-    def _write_status(self) -> None:
-        told = report(self._state, self._book.witness())
-        data = (json.dumps(told, indent=1) + "\n").encode("utf-8", "backslashreplace")
-        try:
-            publisher.replace_file(Path(self._settings.paths.status), data)
-        except OSError as error:
-            # libc does not read it: say so once in a while, and go on guarding.
-            if self._book.counters["status_failures"] == 0:
-                self._log.say(
-                    "status-failed", "warning", f"cannot write {self._settings.paths.status}: {error.strerror}"
-                )
-            self._book.counters["status_failures"] += 1
 
     def _close(self) -> None:
         for timer in self._timers.values():

@@ -78,15 +78,16 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask dnsmasq what it holds and, if `forward`, a question that it must forward.
+    """Ask dnsmasq what it holds and, if `forward`, questions that it must forward.
 
-    Answered by ProbePassed or ProbeFailed, whatever happens.
+    What it does not answer, the upstreams are asked directly. Answered by ProbePassed or ProbeFailed, whatever happens.
     """
 
     generation: int
     pid: int
     demanded: tuple[str, ...]
     forward: bool
+    upstreams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,14 @@ class AskPublished:
     """
 
     kind: Kind
+    generation: int
+    nameservers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskUpstreams:
+    """Ask each of the upstreams, all at the same time. Answered by Compared."""
+
     generation: int
     nameservers: tuple[str, ...]
 
@@ -147,6 +156,7 @@ Action = (
     | Reload
     | Probe
     | AskPublished
+    | AskUpstreams
     | AskAttach
     | AskUpdate
     | EndDnsmasq

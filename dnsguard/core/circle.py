@@ -8,8 +8,9 @@ nobody. Without this it would be trusted, fail and be tried again, for ever (met
 from dataclasses import replace
 
 from dnsguard.core import actions as do
+from dnsguard.core.dwell import fall_back
 from dnsguard.core.events import Event, ProbeFailed
-from dnsguard.core.moves import Step, go_direct
+from dnsguard.core.moves import Step
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Phase, Timer, Verdict
 
@@ -17,8 +18,8 @@ from dnsguard.core.vocabulary import Phase, Timer, Verdict
 def leave(state: State, event: ProbeFailed) -> Step:
     """Trust dnsmasq no more; and, if it has just shown that it reads our file, give it no trial for a while."""
     if not _is_circular(state, event):
-        return go_direct(state)
-    state, actions = go_direct(replace(state, circle=state.pid))
+        return fall_back(state)
+    state, actions = fall_back(replace(state, circle=state.pid))
     # Tried again, because it may have been something else; what that costs is a lookup or two.
     return state, (*actions, do.SetTimer(Timer.YIELD, state.policy.yield_s))
 

@@ -3,12 +3,12 @@
 Events that answer an action carry the action's generation: an answer with an old one is not news.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.upstreams import Reading
-from dnsguard.core.vocabulary import Kind, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Timer, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,8 @@ class ProbeFailed:
     Attributes:
         held: the servers that dnsmasq has loaded; None if that was not learned.
         detail: what was seen, in words, for the log.
+        fault: whose fault it is; dnsmasq's own without asking anybody, if it fails at what it must know by itself.
+        answered, unanswered: upstreams that were asked directly, and answered something or nothing.
     """
 
     generation: int
@@ -141,15 +143,19 @@ class ProbeFailed:
     verdict: Verdict
     held: tuple[str, ...] | None
     detail: str
+    fault: Fault = Fault.DNSMASQ
+    answered: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LookupAnswered:
-    """Answers AskPublished: this published server answered first."""
+    """Answers AskPublished: this published server answered first; `took_ms` is for people."""
 
     kind: Kind
     generation: int
     nameserver: str
+    took_ms: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,20 @@ class LookupFailed:
     kind: Kind
     generation: int
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Answers AskUpstreams: which of them have answered, and which have not, though asked three times.
+
+    Attributes:
+        took_ms: how long each that answered took, for people.
+    """
+
+    generation: int
+    answered: tuple[str, ...]
+    unanswered: tuple[str, ...]
+    took_ms: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +233,7 @@ Event = (
     | ProbeFailed
     | LookupAnswered
     | LookupFailed
+    | Compared
     | AttachAsked
     | AttachNotAsked
     | UpdateAsked

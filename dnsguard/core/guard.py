@@ -1,9 +1,10 @@
 """The guard: what is decided at each event.
 
 TABLE, at the end, names a judgement for every event in every phase; doing nothing is written `_ignore`. A judgement
-is pure: it answers with the next state and the actions, in their order. Those about the files that are read are in
-looks.py, those about the file that is written in publishing.py, those about the process that is dnsmasq in process.py,
-those about one that has to take a new list in reloads.py; the moves that several share are in moves.py.
+is pure: it answers with the next state and the actions, in their order. Those about dnsmasq's proof are in health.py,
+those about the files that are read in looks.py, about the file that is written in publishing.py, about the order of
+the upstreams in order.py, about the process that is dnsmasq in process.py, about one that has to take a new list in
+reloads.py; the moves that several share are in moves.py.
 
 What all of them keep to:
 1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
@@ -17,24 +18,31 @@ from typing import Any
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
-from dnsguard.core.circle import leave, try_again
+from dnsguard.core.circle import try_again
+from dnsguard.core.dwell import end_dwell, forget_falls
 from dnsguard.core.events import Event
+from dnsguard.core.health import (
+    admit,
+    count_pass,
+    doubt,
+    fail_trial,
+    forward,
+    note_answer,
+    question,
+    stay,
+    still_lacking,
+)
 from dnsguard.core.looks import look, pause, settle, stir, weigh, weigh_aside, weigh_first
 from dnsguard.core.moves import (
     Judgement,
     Step,
     go_direct,
-    hand_over,
-    is_stale,
     leads_to,
-    may_be_disturbed,
-    next_forward,
-    next_question,
-    probe,
     publish,
     read,
     resume,
 )
+from dnsguard.core.order import compare, note_compared
 from dnsguard.core.process import find, lose, meet, note_found, note_gone, note_missing, note_nature
 from dnsguard.core.publishing import (
     ask_again,
@@ -47,7 +55,7 @@ from dnsguard.core.publishing import (
 )
 from dnsguard.core.reloads import forget_restarts, note_reload, step_on
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import MUTE, TELLING, Phase, Timer
+from dnsguard.core.vocabulary import Phase, Timer
 
 
 def decide(state: State, event: Event) -> Step:
@@ -98,92 +106,6 @@ def _adopt_warily(state: State, event: on.SettingsChanged) -> Step:
     return state, (*actions, do.SayReloaded())
 
 
-# --- dnsmasq's proof -----------------------------------------------------------------------------
-
-
-def _question(state: State, event: Event) -> Step:
-    return hand_over(state) if state.phase is Phase.DIRECT else probe(state)
-
-
-def _forward(state: State, event: Event) -> Step:
-    return replace(state, forward_due=True), ()
-
-
-@leads_to(Phase.PROVING)
-def _admit(state: State, event: on.ProbePassed) -> Step:
-    """dnsmasq holds the upstreams: it goes on trial. A blinded one is believed if its file is right."""
-    if is_stale(state, event):
-        return state, ()
-    state = replace(state, probing=False, held=event.held, failures=0)
-    blind = event.held is None and not (state.is_offered or state.offered is None)
-    if blind or state.circle or state.is_lacking or not state.is_told or not may_be_disturbed(state):
-        return state, (next_question(state),)
-    return probe(replace(state, phase=Phase.PROVING, passes=0))
-
-
-def _still_lacking(state: State, event: on.ProbeFailed) -> Step:
-    failed = _with_failure(state, event)
-    return (state, ()) if is_stale(state, event) else (failed, (next_question(failed),))
-
-
-@leads_to(Phase.GUARDED)
-def _count_pass(state: State, event: on.ProbePassed) -> Step:
-    """On trial only an answer that came through dnsmasq from an upstream counts."""
-    if is_stale(state, event):
-        return state, ()
-    passes = state.passes + event.forward
-    state = replace(state, probing=False, held=event.held, passes=passes, failures=0)
-    if passes < state.policy.rise:
-        return state, (next_question(state),)
-    state, actions = publish(replace(state, phase=Phase.GUARDED, forward_due=False))
-    # Asked soon: one that reads our file has lost its upstreams within 2 ms (measured).
-    return state, (*actions, do.SetTimer(Timer.PROBE, state.policy.pause_s), next_forward(state))
-
-
-@leads_to(Phase.DIRECT)
-def _fail_trial(state: State, event: on.ProbeFailed) -> Step:
-    """Passes must be consecutive: one failure and the count starts again.
-
-    Where only forwarding fails the trial goes on: the network may be down, and that is not dnsmasq's fault.
-    """
-    if is_stale(state, event):
-        return state, ()
-    state = replace(_with_failure(state, event), passes=0)
-    ended = event.verdict in TELLING or (event.verdict in MUTE and state.failures >= state.policy.fall)
-    # While libc reads what the guard before us left, it would feel the next failure, too.
-    return go_direct(state) if ended or not state.is_published else (state, (next_question(state),))
-
-
-def _stay(state: State, event: on.ProbePassed) -> Step:
-    if is_stale(state, event):
-        return state, ()
-    due = state.forward_due and not event.forward
-    state = replace(state, probing=False, held=event.held, failures=0, forward_due=due)
-    return state, (next_question(state), next_forward(state)) if event.forward else (next_question(state),)
-
-
-@leads_to(Phase.DIRECT)
-def _doubt(state: State, event: on.ProbeFailed) -> Step:
-    """A telling answer ends trust at once; else ask again at once, and `fall` failures in a row do."""
-    if is_stale(state, event):
-        return state, ()
-    state = _with_failure(state, event)
-    if event.verdict in TELLING or state.failures >= state.policy.fall:
-        return leave(state, event)
-    return probe(state)
-
-
-def _note_answer(state: State, event: on.ProbePassed | on.ProbeFailed) -> Step:
-    """Nothing hangs on it while standing back, but the next question may be asked."""
-    return (state, ()) if is_stale(state, event) else (replace(state, probing=False), ())
-
-
-def _with_failure(state: State, event: on.ProbeFailed) -> State:
-    # No more is counted than is ever asked for: the same failure over and over is the same state.
-    failures = min(state.failures + 1, max(state.policy.fall, state.policy.eager_tries))
-    return replace(state, probing=False, held=event.held, failures=failures)
-
-
 def _forget_rounds(state: State, event: Event) -> Step:
     return replace(state, rounds=0), ()
 
@@ -224,6 +146,8 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.LookupAnswered:  _row(_ignore,        say_ready,      say_ready,      say_ready,      say_ready,      _ignore),
     on.LookupFailed:    _row(_ignore,        retry_ask,      retry_ask,      retry_ask,      retry_ask,      _ignore),
     Timer.ASK:          _row(_ignore,        ask_again,      ask_again,      ask_again,      ask_again,      _ignore),
+    Timer.COMPARE:      _row(_ignore,        compare,        compare,        _ignore,        compare,        _ignore),
+    on.Compared:        _row(_ignore,        note_compared,  note_compared,  note_compared,  note_compared,  _ignore),
     Timer.READY:        _row(say_degraded,   say_degraded,   say_degraded,   say_degraded,   say_degraded,   _ignore),
     on.DnsmasqFound:    _row(note_found,     meet,           meet,           meet,           note_found,     _ignore),
     on.DnsmasqMissing:  _row(note_missing,   note_missing,   note_missing,   note_missing,   note_missing,   _ignore),
@@ -234,10 +158,12 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.ReloadFailed:    _row(_ignore,        note_reload,    note_reload,    note_reload,    note_reload,    _ignore),
     Timer.RELOAD:       _row(_ignore,        step_on,        _ignore,        _ignore,        _ignore,        _ignore),
     Timer.RESTARTS:     _row(*(forget_restarts,) * 5, _ignore),
+    Timer.DWELL:        _row(*(end_dwell,) * 5, _ignore),
+    Timer.FALLS:        _row(*(forget_falls,) * 5, _ignore),
     on.EndFailed:       _row(*(_ignore,) * 6),
-    on.ProbePassed:     _row(_ignore,        _admit,         _count_pass,    _stay,          _note_answer,   _ignore),
-    on.ProbeFailed:     _row(_ignore,        _still_lacking, _fail_trial,    _doubt,         _note_answer,   _ignore),
-    Timer.PROBE:        _row(_ignore,        _question,      _question,      _question,      _ignore,        _ignore),
-    Timer.FORWARD:      _row(_ignore,        _ignore,        _ignore,        _forward,       _ignore,        _ignore),
+    on.ProbePassed:     _row(_ignore,        admit,          count_pass,     stay,           note_answer,    _ignore),
+    on.ProbeFailed:     _row(_ignore,        still_lacking,  fail_trial,     doubt,          note_answer,    _ignore),
+    Timer.PROBE:        _row(_ignore,        question,       question,       question,       _ignore,        _ignore),
+    Timer.FORWARD:      _row(_ignore,        _ignore,        _ignore,        forward,        _ignore,        _ignore),
 }
 # fmt: on

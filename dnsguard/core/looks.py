@@ -120,7 +120,7 @@ def _accept(state: State, found: Upstreams, reading: Reading) -> Step:
     state = replace(
         state, upstreams=found, generation=generation, standby=None, reloaded=reloaded, reloads=0, asked_update=False
     )
-    state = replace(state, probing=False, held=None)
+    state = replace(state, probing=False, held=None, spared=(), returning=(), fault=None, fault_tries=0)
     if known is None and _is_heir(state, reading):
         # An upgrade must not flip: it stays until the trial, which may not fail once, has an end.
         return probe(replace(state, phase=Phase.PROVING))

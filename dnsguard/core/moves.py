@@ -8,7 +8,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Phase, Timer
+from dnsguard.core.vocabulary import Fault, Phase, Timer
 
 Step = tuple[State, tuple[Action, ...]]
 Judgement = Callable[[State, Any], Step]
@@ -50,8 +50,11 @@ def ask_published(state: State) -> tuple[Action, ...]:
 
 def go_direct(state: State) -> Step:
     """Give libc the upstreams first, then see what can be done about dnsmasq."""
-    state = replace(state, phase=Phase.DIRECT, passes=0, failures=0, forward_due=False)
+    state = replace(state, phase=Phase.DIRECT, passes=0, failures=0, forward_due=False, fault=None, fault_tries=0)
     state, actions = publish(state)
+    if actions:
+        # What is known of the upstreams may be as old as the trust that has just ended.
+        actions = (*actions, do.SetTimer(Timer.COMPARE, state.policy.trial_interval_s))
     if state.pid is None:
         return state, (*actions, do.SetTimer(Timer.FIND, state.policy.find_s))
     # A dnsmasq that must be told waits until its own file holds the list, but not for ever.
@@ -95,21 +98,49 @@ def probe(state: State) -> Step:
     if state.probing or state.pid is None or state.upstreams is None:
         return state, ()
     forward = state.phase is Phase.PROVING or state.forward_due
-    question = do.Probe(state.generation, state.pid, state.demanded, forward)
+    upstreams = state.upstreams.nameservers if forward else ()
+    question = do.Probe(state.generation, state.pid, state.demanded, forward, upstreams)
     return replace(state, probing=True), (question,)
 
 
 def next_question(state: State) -> do.SetTimer:
-    """When to ask dnsmasq again: soon while it is new or on trial, else once an interval."""
-    eager = state.phase is not Phase.GUARDED and state.failures < state.policy.eager_tries
-    return do.SetTimer(Timer.PROBE, state.policy.trial_interval_s if eager else state.policy.interval_s)
+    """When to ask dnsmasq again: soon while it is new or on trial, else once an interval.
+
+    On trial each question leaves the host: where it is asked in vain again and again, as seldom as while guarded.
+    """
+    policy, on_trial = state.policy, state.phase is Phase.PROVING
+    tries = state.fault_tries if state.fault is Fault.UNKNOWN else state.failures
+    every_s = policy.forward_interval_s if on_trial else policy.interval_s
+    if on_trial and state.fault is Fault.NETWORK:
+        every_s = _patience_s(state)
+    elif on_trial and state.is_suspect:
+        every_s = policy.long_trial_interval_s
+    elif state.phase is not Phase.GUARDED and tries < policy.eager_tries:
+        every_s = policy.trial_interval_s
+    # After an upgrade libc may read dnsmasq's file during the trial: a hang must not be found later for it.
+    is_left = on_trial and not state.is_published
+    return jittered(Timer.PROBE, min(every_s, policy.interval_s) if is_left else every_s)
 
 
 def next_forward(state: State) -> do.SetTimer:
-    """When the next question must leave the host."""
-    # Jitter: a thousand hosts that started together must not ask their upstream together.
-    every_s = state.policy.forward_interval_s
-    return do.SetTimer(Timer.FORWARD, every_s * 0.9, spread_s=every_s * 0.2)
+    """When the next question must leave the host: soon while no upstream answers."""
+    every_s = _patience_s(state)
+    # Twice a minute means no more than twice: the jitter comes on top.
+    return do.SetTimer(Timer.FORWARD, every_s, spread_s=every_s * 0.2)
+
+
+def jittered(timer: Timer, every_s: float) -> do.SetTimer:
+    """A question that comes again and again, no later than this.
+
+    Jitter: a thousand hosts that started together must not ask together.
+    """
+    return do.SetTimer(timer, every_s * 0.9, spread_s=every_s * 0.1)
+
+
+def _patience_s(state: State) -> float:
+    policy = state.policy
+    hurried = state.fault in (Fault.NETWORK, Fault.UNKNOWN) and state.fault_tries < policy.network_tries
+    return policy.network_retry_s if hurried else policy.forward_interval_s
 
 
 def resume(state: State) -> Step:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dnsguard.core.vocabulary import Standby
+from dnsguard.core.vocabulary import Standby, ZoneDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,33 @@ class Policy:
     """Passes in a row, in one generation, before dnsmasq is trusted."""
     fall: int = 2
     """Failures in a row before a trusted dnsmasq is left, unless one of them is telling."""
+    zone_down: ZoneDown = ZoneDown.HOLD
+    """What follows if some of the [health] questions fail both through dnsmasq and directly, while others pass.
+
+    "hold": no upstream would answer them, so to leave dnsmasq would only lose its cache and its local names.
+    "flip": it counts as dnsmasq's failure."""
+    dwell_s: float = 5.0
+    """How long libc keeps the upstreams after a trusted dnsmasq has failed, at least; 0: as long as a trial takes."""
+    falls: int = 3
+    """Failures of a trusted dnsmasq, within falls_window_s of one another, that make its trials longer; 0: none do."""
+    falls_window_s: float = 600.0
+    """Without a failure for that long, those before are forgotten."""
+    long_trial_interval_s: float = 10.0
+    """Between two questions of a longer trial: by default it takes half a minute instead of half a second."""
     interval_s: float = 1.0
     """Between two questions to a dnsmasq that is trusted, or that has long been useless."""
     trial_interval_s: float = 0.2
     """Between two questions to a dnsmasq that has just come or is on trial."""
     forward_interval_s: float = 30.0
-    """Between two questions that leave the host while guarded; a tenth of it is jitter."""
+    """Between two questions that leave the host while nothing is wrong: two a minute; up to a fifth more is jitter.
+
+    With several questions, or several upstreams to compare, all of them are asked that many times less often."""
+    network_retry_s: float = 2.0
+    """Between two forwarded questions while no upstream answers; each takes up to forward_timeout_s itself.
+
+    That long a mended network is not noticed; nobody waits for it, for libc's servers are not changed meanwhile."""
+    network_tries: int = 30
+    """Forwarded questions at network_retry_s, a minute or two, before forward_interval_s is enough."""
     pause_s: float = 0.01
     """Files that move are read at once, then no sooner than this.
 

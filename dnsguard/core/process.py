@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
+from dnsguard.core.dwell import fall_back
 from dnsguard.core.events import Event
-from dnsguard.core.moves import Step, go_direct, hand_over, leads_to
+from dnsguard.core.moves import Step, hand_over, leads_to
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Phase, Timer
 
@@ -34,7 +35,7 @@ def meet(state: State, event: on.DnsmasqFound) -> Step:
     if event.pid == state.pid:
         return state, ()
     state, questions = note_found(state, event)
-    state, actions = go_direct(state)
+    state, actions = fall_back(state)
     return state, actions + questions
 
 
@@ -55,7 +56,7 @@ def lose(state: State, event: on.DnsmasqGone) -> Step:
     """dnsmasq has died: the host resolves before anybody looks for a new one."""
     if event.pid != state.pid:
         return state, ()
-    state, actions = go_direct(_without_process(state))
+    state, actions = fall_back(_without_process(state))
     return state, (*actions, do.FindDnsmasq())
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
-from dnsguard.core.moves import Step, ask_published, hand_over, publish
+from dnsguard.core.moves import Step, ask_published, hand_over, jittered, publish
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Timer
 
@@ -44,7 +44,7 @@ def retry_ask(state: State, event: on.LookupFailed) -> Step:
     is_old = (event.kind, event.generation) != state.published
     if state.is_answered or (state.ready and is_old):
         return state, ()
-    return state, (do.SetTimer(Timer.ASK, state.policy.ask_retry_s),)
+    return state, (jittered(Timer.ASK, state.policy.ask_retry_s),)
 
 
 def ask_again(state: State, event: Event) -> Step:

@@ -20,6 +20,8 @@ class Paths:
     """The file that the daemon writes."""
     status: str = "/run/dnsguard/status.json"
     """What `dnsguard status` prints."""
+    metrics: str = "/run/dnsguard/metrics.prom"
+    """Counters in Prometheus' text format; "" to write none."""
     request: str = "/run/dnsguard/attach-wanted"
     """Touched by the daemon when somebody took /etc/resolv.conf away."""
     kept: str = "/var/lib/dnsguard/resolv.conf.kept"
@@ -66,7 +68,10 @@ class Health:
     forward_timeout_s: float = 2.0
     """For a question that it must forward."""
     questions: tuple[str, ...] = (". SOA",)
-    """What is forwarded, each "NAME TYPE"; all of them must be answered."""
+    """What is forwarded; all of them must be answered.
+
+    "NAME TYPE": with such a record; for the root any answer will do, for it shows that a server was reached.
+    "NAME TYPE = ANSWER": with just this one, as in "intranet.example A = 10.0.0.7"."""
     upstream_port: int = 53
     """Where upstreams are asked directly."""
 
@@ -92,7 +97,10 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """What the core decides by."""
-        return replace(self.guard, dnsmasq_address=self.dnsmasq.address, dnsmasq_port=self.dnsmasq.port)
+        # Two questions a minute may leave the host, however many there are.
+        every_s = self.guard.forward_interval_s * max(1, len(self.health.questions))
+        policy = replace(self.guard, forward_interval_s=every_s)
+        return replace(policy, dnsmasq_address=self.dnsmasq.address, dnsmasq_port=self.dnsmasq.port)
 
 
 # Keys of Policy that an operator sets elsewhere.
@@ -104,7 +112,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "upstream_port": (1, 65535),
     "rise": (1, 100),
     "fall": (1, 100),
+    "dwell_s": (0, 3600),
+    "falls": (0, 1000),
     "eager_tries": (1, 1000),
+    "network_tries": (1, 1000),
     "reload_tries": (1, 100),
     "restarts": (0, 100),
     "trample_limit": (1, 1000),
@@ -204,6 +215,8 @@ def _text(key: str, value: Any, where: _Place) -> str:
         return _address(key, value, where)
     if key == "questions":
         return _question(key, value, where)
+    if key == "metrics" and not value:
+        return value
     if key != "unit" and not (value.startswith("/") and value.isprintable()):
         raise where.error("not-a-path", key, f"{key} = {value!a}; it must be a path that begins with /")
     if key == "unit" and ("/" in value or not value.isprintable()):
@@ -225,7 +238,8 @@ def _address(key: str, value: str, where: _Place) -> str:
 
 
 def _question(key: str, value: str, where: _Place) -> str:
-    if len(value.split()) != 2 or not value.isprintable():
+    asked, equals, demanded = value.partition("=")
+    if len(asked.split()) != 2 or not value.isprintable() or bool(equals) != bool(demanded.strip()):
         words = f'{key}: {value!a}; each must be a name and a type, as in "intranet.example A"'
         raise where.error("not-a-question", key, words)
     return value

@@ -6,7 +6,7 @@ from dnsguard.core.nature import Nature, standby_rule
 from dnsguard.core.policy import Policy
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.upstreams import Upstreams
-from dnsguard.core.vocabulary import Kind, Phase
+from dnsguard.core.vocabulary import Fault, Kind, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,20 @@ class State:
         probing: a probe for this generation and process is under way.
         passes, failures: consecutive results in this phase; passes at most `rise`.
         forward_due: the next probe must be forwarded.
+        fault: whose fault the last forwarded question's failure was, if not dnsmasq's own.
+        fault_tries: forwarded questions that have failed by it in a row, no more than are counted.
         held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
         reloaded: the generation for which SIGHUP was last sent to this process.
         reloads: how many SIGHUPs this generation has cost this process.
         asked_update: resolvconf was asked to write this process' file for this list again.
         restarts: how many processes were ended for it within the window.
+        dwelling: a trusted dnsmasq has failed so short a time ago that it is not tried again yet.
+        falls: how often one has, without a window of peace between; no more than are counted.
         published: kind and generation of the file that libc reads; None if that is not known.
         refused: why the file could not be written when that was last tried; empty if it could.
         standby: the published upstream that answered first in this generation.
+        spared: upstreams of this generation that did not answer while others did; they are named last.
+        returning: those of them that have answered once since.
         ready: dependents were let go.
         kept: the generation and the networks that the list was last kept for; None before.
         rounds: times that resolv.conf was overwritten without peace between.
@@ -60,14 +66,20 @@ class State:
     passes: int = 0
     failures: int = 0
     forward_due: bool = False
+    fault: Fault | None = None
+    fault_tries: int = 0
     held: tuple[str, ...] | None = None
     reloaded: int = 0
     reloads: int = 0
     asked_update: bool = False
     restarts: int = 0
+    dwelling: bool = False
+    falls: int = 0
     published: tuple[Kind, int] | None = None
     refused: str = ""
     standby: str | None = None
+    spared: tuple[str, ...] = ()
+    returning: tuple[str, ...] = ()
     ready: bool = False
     kept: tuple[int, tuple[str, ...]] | None = None
     rounds: int = 0
@@ -81,6 +93,12 @@ class State:
     def is_published(self) -> bool:
         """Whether libc reads what this phase calls for."""
         return self.published == (self.wanted, self.generation)
+
+    @property
+    def nameservers(self) -> tuple[str, ...]:
+        """The upstreams, those that do not answer last: libc waits five seconds for each, and reads only three."""
+        known = self.upstreams.nameservers if self.upstreams else ()
+        return tuple(sorted(known, key=self.spared.__contains__))
 
     @property
     def is_answered(self) -> bool:
@@ -127,6 +145,11 @@ class State:
         return not self.held or not set(self.demanded) <= set(self.held)
 
     @property
+    def is_suspect(self) -> bool:
+        """Whether dnsmasq has failed so often, while it was trusted, that its trial takes longer."""
+        return self.falls >= self.policy.falls > 0
+
+    @property
     def is_told(self) -> bool:
         """Whether dnsmasq was sent SIGHUP for this list, or started after it was accepted."""
         return self.reloaded >= self.generation
@@ -135,20 +158,21 @@ class State:
 def file_of(state: State) -> ResolvConf:
     """The resolv.conf that the state's phase calls for. Needs known upstreams."""
     assert state.upstreams is not None
-    return _guarded(state, state.upstreams) if state.wanted is Kind.GUARDED else _direct(state.upstreams)
+    return _guarded(state, state.upstreams) if state.wanted is Kind.GUARDED else _direct(state, state.upstreams)
 
 
-def _direct(known: Upstreams) -> ResolvConf:
+def _direct(state: State, known: Upstreams) -> ResolvConf:
     # trust-ad vouches for a local validating resolver; these servers are somebody else's.
     options = tuple(option for option in known.options if option != "trust-ad")
-    return ResolvConf(known.nameservers, known.search, options, known.rest)
+    return ResolvConf(state.nameservers, known.search, options, known.rest)
 
 
 def _guarded(state: State, known: Upstreams) -> ResolvConf:
     dnsmasq = state.policy.dnsmasq_address
     if not standby_rule(state.policy.standby, state.nature)[0]:
         return ResolvConf((dnsmasq,), known.search, known.options, known.rest)
-    standby = state.standby if state.standby in known.nameservers else known.nameservers[0]
+    first = state.nameservers[0]
+    standby = state.standby if state.standby in known.nameservers and state.standby not in state.spared else first
     # rotate would send every other lookup past dnsmasq.
     options = tuple(option for option in known.options if option != "rotate")
     if not any(option.startswith("timeout:") for option in options):

@@ -39,8 +39,14 @@ class Timer(Enum):
     """dnsmasq was told of the upstreams and still lacks them: tell it again."""
     RESTARTS = "restarts"
     """The window in which dnsmasq may be ended only so often is over."""
+    DWELL = "dwell"
+    """libc has been kept from a dnsmasq that failed for long enough: it may be tried again."""
+    FALLS = "falls"
+    """A trusted dnsmasq has not failed for long: forget that it did."""
     PUBLISH = "publish"
     """Try again to write the file."""
+    COMPARE = "compare"
+    """Ask the upstreams that libc asks, each of them: one that does not answer goes last."""
     ASK = "ask"
     """Ask the published servers again: nothing has answered yet."""
     READY = "ready"
@@ -71,6 +77,28 @@ class Standby(Enum):
     """dnsmasq alone: for hosts where going on would bypass DNSSEC or leak internal names."""
 
 
+class ZoneDown(Enum):
+    """What follows if some of the operator's questions fail both through dnsmasq and directly, and others pass."""
+
+    HOLD = "hold"
+    """dnsmasq stays, or passes its trial: the upstreams would not answer these either."""
+    FLIP = "flip"
+    """It counts as dnsmasq's failure: for hosts where a dnsmasq without these zones is of no use."""
+
+
+class Fault(Enum):
+    """Whose fault it is that a probe of dnsmasq failed."""
+
+    DNSMASQ = "dnsmasq"
+    """An upstream answers what dnsmasq does not, or dnsmasq fails at what it must know by itself."""
+    NETWORK = "network"
+    """No upstream says anything: to leave dnsmasq would help nobody."""
+    ZONE = "zone"
+    """Some questions fail through dnsmasq and directly, others pass."""
+    UNKNOWN = "unknown"
+    """Upstreams speak, but none answers what was asked; or there was none to ask."""
+
+
 class Verdict(Enum):
     """Why a probe of dnsmasq failed."""
 
@@ -88,6 +116,8 @@ class Verdict(Enum):
     """The forwarded question came back as SERVFAIL."""
     UNFORWARDED = "unforwarded"
     """It answers for itself, but the forwarded question got no answer."""
+    WRONG = "wrong"
+    """The forwarded question was answered, but not with what must be answered."""
     RUBBISH = "rubbish"
     """It answers something that no dnsmasq says."""
     UNREACHABLE = "unreachable"

@@ -9,7 +9,7 @@ from dnsguard.core.events import Event
 from dnsguard.core.nature import standby_rule
 from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase, Timer
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ def status_line(state: State) -> str:
         if state.phase is Phase.PROVING and not state.refused:
             return f"{phase}: libc was left with dnsmasq, which is on trial; ready to publish {servers}"
         return f"{phase}: cannot yet publish {servers}"
+    if state.fault is not None:
+        phase = f"{phase} ({_FAULTS[state.fault]})"
     return f"{phase}: libc asks {servers}{_why_direct(state)}"
 
 
@@ -67,21 +69,33 @@ def _why_direct(state: State) -> str:
         why = state.missing
     elif state.circle:
         why = "dnsmasq reads the file that is published: it needs one of its own"
+    elif state.bar:
+        why = f"dnsmasq is not used: {state.bar}"
+    elif state.dwelling:
+        why = "dnsmasq has just failed, and is not tried before a while is over"
     else:
-        why = f"dnsmasq is not used: {state.bar}" if state.bar else ""
-    return f" ({why})" if why and state.phase is Phase.DIRECT else ""
+        why = f"dnsmasq has failed {state.falls} times: its trial takes longer" if state.is_suspect else ""
+    return f" ({why})" if why and state.phase in (Phase.DIRECT, Phase.PROVING) else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
     """What the log line of a decision says; ROUTINE if nobody needs to read it."""
     if before.phase is not after.phase or before.generation != after.generation:
-        return _with_damage(before, after, _moved(before, event, after))
+        said = _with_damage(before, after, _moved(before, event, after))
+        return _with_suspicion(said, after) if before.phase is Phase.GUARDED and after.is_suspect else said
     return _stayed(before, event, after, actions)
+
+
+def _with_suspicion(said: Said, after: State) -> Said:
+    """Said of each failure from the one on that makes the trials longer."""
+    peace_min = after.policy.falls_window_s / 60
+    text = f"{said.text}; {after.falls} failures without {peace_min:g} minutes of peace: its trials take longer"
+    return replace(said, text=text)
 
 
 def _moved(before: State, event: Event, after: State) -> Said:
     """The phase or the list is another one."""
-    servers = ", ".join(after.upstreams.nameservers) if after.upstreams else "no server"
+    servers = ", ".join(after.nameservers) or "no server"
     if before.generation != after.generation:
         return _accepted(before, servers, after)
     match after.phase, event:
@@ -113,7 +127,10 @@ def _useless(before: State, event: on.ProbeFailed, after: State, servers: str) -
         text = f"dnsmasq (PID {after.pid}) reads the file that we publish; when that named it, it lost its upstreams"
         return Said("dnsmasq-circular", "warning", f"{text}; libc asks {servers} now")
     level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
-    return Said(code, level, f"dnsmasq is no use ({event.verdict.value}: {event.detail}); libc asks {servers} now")
+    # By comparison, or by itself.
+    compared = bool(event.answered) or event.fault is Fault.ZONE
+    blame = _FAULTS[event.fault] if compared else "dnsmasq is no use"
+    return Said(code, level, f"{blame} ({event.verdict.value}: {event.detail}); libc asks {servers} now")
 
 
 def _accepted(before: State, servers: str, after: State) -> Said:
@@ -208,6 +225,12 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
             return Said("dnsmasq-missing", "info", f"no dnsmasq: {reason}")
         case on.DnsmasqGone(pid) if pid == before.pid:
             return Said("dnsmasq-died", "info", f"dnsmasq (PID {pid}) has ended; libc did not depend on it")
+        case on.Compared() if after.spared != before.spared:
+            return _reordered(before, after)
+        case on.ProbeFailed(detail=detail, fault=fault) if fault is after.fault:
+            return _blamed(fault, detail) if fault is not before.fault else ROUTINE
+        case on.ProbePassed() | on.ProbeFailed() if before.fault and not after.fault:
+            return Said("fault-over", "info", f"no longer: {_FAULTS[before.fault]}")
         case on.ProbeFailed(verdict=verdict, detail=detail) if before.failures == 0 and after.failures:
             level = "warning" if after.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-doubted", level, f"dnsmasq failed a probe ({verdict.value}: {detail})")
@@ -224,6 +247,27 @@ def _understood(after: State) -> Said:
     what = "an upstream stands behind" if used else "no upstream stands behind"
     level = "warning" if after.nature.unread else "info"
     return Said("standby", level, f"{what} dnsmasq (PID {after.pid}) while it is trusted: {why}{notes}")
+
+
+_FAULTS = {
+    Fault.DNSMASQ: "dnsmasq is at fault",
+    Fault.NETWORK: "the network is down",
+    Fault.ZONE: "a zone is down",
+    Fault.UNKNOWN: "forwarded questions fail, and it is unknown by whose fault",
+}
+
+
+def _reordered(before: State, after: State) -> Said:
+    silent = ", ".join(after.spared)
+    level = "info" if set(after.spared) < set(before.spared) else "warning"
+    text = f"{silent} does not answer, and is named last" if silent else "all upstreams answer again"
+    return Said("order-changed", level, f"{text}: {', '.join(after.nameservers)}")
+
+
+def _blamed(fault: Fault, detail: str) -> Said:
+    """Not dnsmasq: told once, when it begins."""
+    code = {Fault.NETWORK: "network-down", Fault.ZONE: "zone-down"}.get(fault, "fault-unknown")
+    return Said(code, "warning", f"{_FAULTS[fault]}; nothing is changed for it: {detail}")
 
 
 def _ready(actions: tuple[Action, ...]) -> Said:

@@ -11,12 +11,13 @@ import errno
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from dns.message import Message
 
-from dnsguard.core.actions import AskPublished, Probe
-from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
+from dnsguard.core.actions import AskPublished, AskUpstreams, Probe
+from dnsguard.core.events import Compared, LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
+from dnsguard.core.evidence import Evidence, Trouble, is_dnsmasqs, weigh
 from dnsguard.core.resolvconf import MAX_NAMESERVERS
 from dnsguard.core.vocabulary import Verdict
 from dnsguard.edge.prober_messages import (
@@ -24,7 +25,6 @@ from dnsguard.edge.prober_messages import (
     ROOT_SOA,
     Query,
     Question,
-    Trouble,
     ask,
     ask_held,
     canonical,
@@ -40,10 +40,17 @@ __all__ = ["ROOT_SOA", "Prober", "Question", "parse_question"]
 
 FORWARD_SENDS = 3
 """Times that a forwarded question is sent before it counts as unanswered, evenly spread."""
+LIFE_S = 0.5
+"""While upstreams are waited for, dnsmasq is asked this often whether it still lives: a hang must not hide there."""
+MAX_UPSTREAMS = 8
+"""That many are asked directly, at most."""
 STAGGER_S = 0.3
 """How long a published server may be silent before the next is asked as well."""
 
 _Server = tuple[str, int]
+_Asking = asyncio.Task[Trouble | None]
+_Timed = asyncio.Task[tuple[Trouble | None, float]]
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +71,26 @@ class Prober:
     async def probe(self, asked: Probe) -> ProbePassed | ProbeFailed:
         """Ask dnsmasq what it holds and, if `asked.forward`, all questions that it must forward.
 
-        Takes at most timeout_s, and forward_timeout_s more if `asked.forward`; a dnsmasq that hangs while it
-        forwards is found in twice timeout_s. Ports are not compared: a `nameserver` line has none, and a server
-        that dnsmasq.conf moves to another port is the same.
+        What it fails at, or is silent about for timeout_s, `asked.upstreams` are asked too, all at the same time. What
+        it must know by itself it is asked alone: no upstream is waited for then. Takes at most timeout_s, and twice
+        timeout_s and forward_timeout_s more if `asked.forward`; a dnsmasq that hangs while it forwards is found within
+        LIFE_S and timeout_s. Ports are not compared: a `nameserver` line has none, and a server that dnsmasq.conf
+        moves to another port is the same.
         """
         began_s = _now_s()
         held = await self._ask_held()
         if isinstance(held, Trouble):
             return ProbeFailed(asked.generation, asked.pid, held.verdict, None, held.detail)
-        trouble = lack(asked.demanded, held)
-        if trouble is None and asked.forward:
-            trouble = await self._ask_through()
-        if trouble is not None:
-            # If it holds upstreams, then one of *them* said that it knows none: dnsmasq passes EDE on.
-            passed_on = trouble.verdict is Verdict.NO_UPSTREAM and held and asked.demanded
-            verdict = Verdict.REFUSED if passed_on else trouble.verdict
-            return ProbeFailed(asked.generation, asked.pid, verdict, held, trouble.detail)
-        return ProbePassed(asked.generation, asked.pid, asked.forward, held, (_now_s() - began_s) * 1000)
+        found = lack(asked.demanded, held) or (await self._ask_through(asked, held) if asked.forward else None)
+        if isinstance(found, Trouble):
+            return ProbeFailed(asked.generation, asked.pid, found.verdict, held, found.detail)
+        if found is None:
+            return ProbePassed(asked.generation, asked.pid, asked.forward, held, (_now_s() - began_s) * 1000)
+        # It holds upstreams, so one of *them* said that it knows none: dnsmasq passes EDE on.
+        passed_on = found.trouble.verdict is Verdict.NO_UPSTREAM
+        verdict = Verdict.REFUSED if passed_on else found.trouble.verdict
+        who = (found.fault, found.answered, found.unanswered)
+        return ProbeFailed(asked.generation, asked.pid, verdict, held, found.trouble.detail, *who)
 
     async def ask_published(self, asked: AskPublished) -> LookupAnswered | LookupFailed:
         """Ask the servers that libc would, in order, for the first question; the first answer wins.
@@ -89,19 +99,19 @@ class Prober:
         forward_timeout_s, and a STAGGER_S for each server but the first.
         """
         waiting = list(asked.nameservers[:MAX_NAMESERVERS])
-        asking: dict[asyncio.Task[Trouble | None], str] = {}
+        asking: dict[_Timed, str] = {}
         failures: list[str] = []
         try:
             while waiting or asking:
                 if waiting:
                     nameserver = waiting.pop(0)
-                    asking[asyncio.create_task(self._lookup(nameserver))] = nameserver
+                    asking[asyncio.create_task(self._look_up(nameserver))] = nameserver
                 patience_s = STAGGER_S if waiting else None
                 await asyncio.wait(asking, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in asking if task.done()]:
-                    nameserver, trouble = asking.pop(task), task.result()
+                    nameserver, (trouble, took_ms) = asking.pop(task), task.result()
                     if not trouble:
-                        return LookupAnswered(asked.kind, asked.generation, nameserver)
+                        return LookupAnswered(asked.kind, asked.generation, nameserver, took_ms)
                     failures.append(trouble.detail)
         finally:
             for task in asking:
@@ -109,42 +119,86 @@ class Prober:
             await asyncio.gather(*asking, return_exceptions=True)
         return LookupFailed(asked.kind, asked.generation, "; ".join(failures) or "no server is published")
 
-    async def _ask_through(self) -> Trouble | None:
-        """Ask all questions that dnsmasq must forward; if that takes long, see whether dnsmasq still lives."""
-        questions = self.questions or (ROOT_SOA,)
-        asking = asyncio.gather(*(self._forward((self.address, self.port), each) for each in questions))
+    async def compare(self, asked: AskUpstreams) -> Compared:
+        """Ask each of the upstreams the first question, all at the same time. Takes at most forward_timeout_s."""
+        nameservers = asked.nameservers[:MAX_UPSTREAMS]
+        said = zip(nameservers, await asyncio.gather(*map(self._look_up, nameservers)), strict=True)
+        took_ms = {each: took_ms for each, (trouble, took_ms) in said if not trouble}
+        unanswered = tuple(each for each in nameservers if each not in took_ms)
+        return Compared(asked.generation, tuple(took_ms), unanswered, tuple(took_ms.values()))
+
+    async def _ask_through(self, asked: Probe, held: tuple[str, ...] | None) -> Evidence | Trouble | None:
+        """Ask all questions that dnsmasq must forward, and its upstreams what it fails at.
+
+        None if dnsmasq has answered all; a Trouble if it hangs meanwhile, or knows no upstream.
+        """
+        questions = tuple(dict.fromkeys(self.questions or (ROOT_SOA,)))
+        place = (self.address, self.port)
+        through = {each: asyncio.create_task(self._forward(place, each, True)) for each in questions}
+        directly: dict[tuple[str, Question], _Asking] = {}
         try:
-            await asyncio.wait([asking], timeout=self.timeout_s)
-            if not asking.done() and isinstance(held := await self._ask_held(), Trouble):
-                return held
-            return next((each for each in await asking if each), None)
+            await asyncio.wait(through.values(), timeout=self.timeout_s)
+            while not _is_settled(through, directly):
+                knows_none = [each for each in _done(through).values() if each and each.verdict is Verdict.NO_UPSTREAM]
+                if knows_none and not (held and asked.demanded):
+                    return knows_none[0]
+                if not directly:
+                    for question in [each for each, task in through.items() if not task.done() or task.result()]:
+                        for upstream in asked.upstreams[:MAX_UPSTREAMS]:
+                            way = self._forward((upstream, self.upstream_port), question, True)
+                            directly[upstream, question] = asyncio.create_task(way)
+                if isinstance(alive := await self._ask_held(), Trouble):
+                    return alive
+                waiting = [task for task in (*through.values(), *directly.values()) if not task.done()]
+                if not waiting:
+                    break
+                await asyncio.wait(waiting, timeout=LIFE_S, return_when=asyncio.FIRST_COMPLETED)
+            answers = _done(through)
+            return weigh(answers, _done(directly)) if any(answers.values()) else None
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            for task in (*through.values(), *directly.values()):
+                task.cancel()
+            await asyncio.gather(*through.values(), *directly.values(), return_exceptions=True)
 
     async def _ask_held(self) -> tuple[str, ...] | Trouble | None:
         query = ask_held()
         reply = await _exchange((self.address, self.port), query, _now_s() + self.timeout_s)
         return reply if isinstance(reply, Trouble) else read_held(reply)
 
-    async def _lookup(self, nameserver: str) -> Trouble | None:
+    async def _look_up(self, nameserver: str) -> tuple[Trouble | None, float]:
+        """Ask what shows that this server works; what is wrong with that, and how long it took in milliseconds."""
+        began_s = _now_s()
         port = self.port if canonical(nameserver) == canonical(self.address) else self.upstream_port
-        return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0])
+        # Any answer will do: an upstream need not know the operator's own zones for this host to resolve.
+        trouble = await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0], prove=False)
+        return trouble, (_now_s() - began_s) * 1000
 
-    async def _forward(self, server: _Server, question: Question) -> Trouble | None:
+    async def _forward(self, server: _Server, question: Question, prove: bool) -> Trouble | None:
         """Ask as libc does, without EDNS; ask again with it only to learn why there was a refusal."""
         deadline_s = _now_s() + self.forward_timeout_s
-        trouble = await _ask(server, question, False, deadline_s)
+        trouble = await _ask(server, question, prove, False, deadline_s)
         if trouble is None or trouble.verdict is not Verdict.REFUSED:
             return trouble
-        why = await _ask(server, question, True, deadline_s)
+        why = await _ask(server, question, prove, True, deadline_s)
         return why if why is None or why.verdict in (Verdict.REFUSED, Verdict.NO_UPSTREAM) else trouble
 
 
-async def _ask(server: _Server, question: Question, use_edns: bool, deadline_s: float) -> Trouble | None:
+def _done(tasks: dict[_Key, _Asking]) -> dict[_Key, Trouble | None]:
+    return {key: task.result() for key, task in tasks.items() if task.done()}
+
+
+def _is_settled(through: dict[Question, _Asking], directly: dict[tuple[str, Question], _Asking]) -> bool:
+    """Whether nothing that is still under way could change the verdict."""
+    if not all(task.done() for task in through.values()):
+        return False
+    failing = {question: trouble for question, trouble in _done(through).items() if trouble}
+    return not failing or is_dnsmasqs(_done(directly), failing)
+
+
+async def _ask(server: _Server, question: Question, prove: bool, use_edns: bool, deadline_s: float) -> Trouble | None:
     query = ask(question, use_edns)
     reply = await _exchange(server, query, deadline_s, FORWARD_SENDS)
-    return reply if isinstance(reply, Trouble) else judge(reply, _about(query, server))
+    return reply if isinstance(reply, Trouble) else judge(reply, _about(query, server), question if prove else None)
 
 
 async def _exchange(server: _Server, query: Query, deadline_s: float, sends: int = 1) -> Message | Trouble:

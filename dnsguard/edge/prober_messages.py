@@ -14,14 +14,15 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dns import edns, flags, rcode, rdataclass, rdatatype
+from dns import edns, flags, rcode, rdata, rdataclass, rdatatype
 from dns.exception import DNSException
 from dns.message import Message, from_wire, make_query
-from dns.name import from_text
+from dns.name import from_text, root
 from dns.rdtypes.ANY.TXT import TXT
 
 from dnsguard.core import resolvconf
 from dnsguard.core.errors import SettingsError
+from dnsguard.core.evidence import Trouble
 from dnsguard.core.vocabulary import Verdict
 
 MAX_DATAGRAM_BYTES = 4096
@@ -37,22 +38,22 @@ canonical = lru_cache(maxsize=256)(resolvconf.canonical)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is forwarded, of class IN; parse_question() makes one that can be asked."""
+    """What is forwarded, of class IN; parse_question() makes one that can be asked.
+
+    Attributes:
+        demanded: what one record of the answer must say, as a zone file has it; "" if any will do.
+    """
 
     name: str
     type: str
+    demanded: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.type}"
 
 
 ROOT_SOA = Question(".", "SOA")
 """Every resolver can answer it, and dnsmasq does not cache it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why there is no good answer; `detail` is for people."""
-
-    verdict: Verdict
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,20 +88,28 @@ class Query:
 
 
 def parse_question(text: str) -> Question:
-    """Read "NAME TYPE", as in `. SOA` or `intranet.example A`.
+    """Read "NAME TYPE" or "NAME TYPE = ANSWER", as in `. SOA` or `intranet.example A = 10.0.0.7`.
 
     Raises:
         SettingsError: code "bad-question".
     """
     try:
-        name, rdtype = text.split()
+        asked, equals, demanded = (part.strip() for part in text.partition("="))
+        name, rdtype = asked.split()
         absolute, wanted = from_text(name), rdatatype.from_text(rdtype)
         if rdatatype.is_metatype(wanted) or wanted == rdatatype.NONE:
             raise ValueError
+        if equals:
+            _record(rdatatype.to_text(wanted), demanded)
     except (ValueError, DNSException):
         words = f'{ascii(text)[:80]} cannot be asked; write a name and a type, as in "intranet.example A"'
-        raise SettingsError("bad-question", words) from None
-    return Question(absolute.to_text(omit_final_dot=True), rdatatype.to_text(wanted))
+        raise SettingsError("bad-question", f"{words}, or an answer too: = 10.0.0.7") from None
+    return Question(absolute.to_text(omit_final_dot=True), rdatatype.to_text(wanted), demanded)
+
+
+@lru_cache(maxsize=64)
+def _record(rdtype: str, text: str) -> rdata.Rdata:
+    return rdata.from_text("IN", rdtype, text, origin=root, relativize=False)
 
 
 def ask(question: Question, use_edns: bool) -> Query:
@@ -172,14 +181,31 @@ def lack(demanded: tuple[str, ...], held: tuple[str, ...] | None) -> Trouble | N
     return Trouble(Verdict.LACKING, words) if lacking else None
 
 
-def judge(reply: Message, about: str) -> Trouble | None:
-    """What is wrong with the answer to a forwarded question; a negative answer is an answer."""
+def judge(reply: Message, about: str, proof: Question | None = None) -> Trouble | None:
+    """What is wrong with the answer to a forwarded question.
+
+    A negative answer is an answer. Where it must be a proof of its question, only to the root's: that shows that
+    some server was reached. Who names a name of his own wants it found, and "no such name" is just what a
+    server says that was never told of an internal zone.
+    """
     code = reply.rcode()
     if code in (rcode.NOERROR, rcode.NXDOMAIN):
-        return None
+        wrong = _disproves(reply, proof) if proof else ""
+        return Trouble(Verdict.WRONG, f"{about}: {wrong}") if wrong else None
     errors = [option for option in reply.options if isinstance(option, edns.EDEOption)][:3]
     words = "".join(f", EDE {int(error.code)} {ascii(error.text or '')[:80]}" for error in errors)
     verdict = {rcode.REFUSED: Verdict.REFUSED, rcode.SERVFAIL: Verdict.SERVFAIL}.get(code, Verdict.RUBBISH)
     if verdict is Verdict.REFUSED and edns.EDECode.NOT_READY in [error.code for error in errors]:
         verdict = Verdict.NO_UPSTREAM
     return Trouble(verdict, f"{about}: {rcode.to_text(code)}{words}")
+
+
+def _disproves(reply: Message, proof: Question) -> str:
+    """Why the answer does not say what it must, in words; "" if it does."""
+    found = [record for rrset in reply.answer for record in rrset if record.rdtype == rdatatype.from_text(proof.type)]
+    if proof.demanded and _record(proof.type, proof.demanded) not in found:
+        said = ", ".join(ascii(record.to_text())[1:-1] for record in found[:3])
+        return f"not {proof.demanded} but {said[:120] or rcode.to_text(reply.rcode())}"
+    if found or from_text(proof.name) == root:
+        return ""
+    return "no such record" if reply.rcode() == rcode.NOERROR else rcode.to_text(reply.rcode())

@@ -27,12 +27,16 @@ from dnsguard.core.events import Event
 from dnsguard.core.guard import decide, row_of
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
-from dnsguard.core.state import State
+from dnsguard.core.state import State, file_of
 from dnsguard.core.upstreams import Reading, Upstreams
-from dnsguard.core.vocabulary import TELLING, Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import TELLING, Fault, Kind, Phase, Timer, Verdict
 
-POLICY = Policy(rise=2, fall=2, eager_tries=1, reload_tries=2, restarts=0, trample_limit=1)
-LISTS = tuple(Upstreams((address,), (address,)) for address in ("192.0.2.53", "192.0.2.54"))
+POLICY = Policy(
+    rise=2, fall=2, dwell_s=0, falls=0, eager_tries=1, network_tries=1, reload_tries=2, restarts=0, trample_limit=1
+)
+# One with a choice among its servers, one without; and two without, which make far fewer states.
+LISTS = tuple(Upstreams(each, each) for each in (("192.0.2.53", "192.0.2.55"), ("192.0.2.54",)))
+ALONE = tuple(Upstreams(each, each) for each in (("192.0.2.53",), ("192.0.2.54",)))
 GENERATIONS = 2
 # The first may die at any moment; the second lives on.
 PROCESSES = (101, 102)
@@ -65,6 +69,8 @@ class World(NamedTuple):
         deaths: how many dnsmasq processes have died; the next one may be found at any time.
         passes, failures: consecutive forwarded passes, or failures, of dnsmasq for this generation.
         signals: SIGHUPs that this process got for this generation.
+        paying: what the failure of a trusted dnsmasq costs still: a dwell, a longer trial.
+        dead: upstreams of this generation that did not answer when others did, last time.
         under_way: questions that dnsmasq or the published servers have not answered yet.
         timers: those that run.
         natures: which of NATURES its processes are.
@@ -78,6 +84,8 @@ class World(NamedTuple):
     passes: int = 0
     failures: int = 0
     signals: int = 0
+    paying: frozenset[Timer] = frozenset()
+    dead: frozenset[str] = frozenset()
     under_way: frozenset[do.Probe | do.AskPublished] = frozenset()
     timers: frozenset[Timer] = frozenset()
     natures: int = 0
@@ -85,8 +93,9 @@ class World(NamedTuple):
 
 Node = tuple[State, World]
 
-# `held` matters only by what it lacks; the rest is constant or taken by its identity.
-_LEFT_OUT = {"policy", "upstreams", "candidate", "held", "nature"}
+# `held` matters only by what it lacks; whose fault it was last, only for words and for how soon the next question
+# comes, and here timers fire at any time; the rest is constant or taken by its identity.
+_LEFT_OUT = {"policy", "upstreams", "candidate", "held", "nature", "fault", "fault_tries"}
 _state_key = attrgetter("is_lacking", *(each.name for each in fields(State) if each.name not in _LEFT_OUT))
 
 
@@ -147,6 +156,7 @@ def looks_with(lists: tuple[Upstreams | None, ...], known: Upstreams | None) -> 
     )
 
 
+COSTS = frozenset({Timer.DWELL, Timer.FALLS})
 TIMERS = {timer: on.TimerFired(timer) for timer in Timer}
 
 
@@ -164,6 +174,9 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         seen = _with_inheritance(look) if world.file == INHERITED else look
         yield seen, world._replace(file=None, answered=False) if spoilt else world
     yield on.StopAsked(), world
+    if state.generation > 1:
+        # Other late comparisons are those that a late timer brings.
+        yield on.Compared(state.generation - 1, BOTH[1:], BOTH[:1]), world
     if state.pid is not None and world.deaths < len(PROCESSES) - 1:
         yield on.DnsmasqGone(state.pid), world._replace(deaths=world.deaths + 1)
         # Its death was not heard, but its successor was seen.
@@ -181,7 +194,10 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.PROBE: absent or state.probing or state.phase in (Phase.STARTING, Phase.YIELDED),
         Timer.RELOAD: absent or state.phase is not Phase.DIRECT,
         Timer.RESTARTS: state.restarts == 0,
+        Timer.DWELL: not state.dwelling,
+        Timer.FALLS: state.falls == 0,
         Timer.PUBLISH: state.is_published or state.upstreams is None,
+        Timer.COMPARE: state.phase in (Phase.STARTING, Phase.GUARDED) or len(state.nameservers) < 2,
         Timer.ASK: state.is_answered or not state.is_published,
         Timer.READY: state.ready,
         Timer.QUIET: state.rounds == 0,
@@ -203,7 +219,8 @@ def answers(asked: do.Probe | do.AskPublished) -> tuple[Event, ...]:
     """Every way in which a question that takes time can be answered, the kindest first."""
     if isinstance(asked, do.AskPublished):
         return (
-            on.LookupAnswered(asked.kind, asked.generation, asked.nameservers[-1]),
+            # Always the same, so that it may be the one which goes silent later.
+            on.LookupAnswered(asked.kind, asked.generation, min(asked.nameservers)),
             on.LookupFailed(asked.kind, asked.generation, "silence"),
         )
     return (
@@ -211,6 +228,22 @@ def answers(asked: do.Probe | do.AskPublished) -> tuple[Event, ...]:
         on.ProbePassed(asked.generation, asked.pid, asked.forward, None, 0.1),
         on.ProbeFailed(asked.generation, asked.pid, Verdict.SILENT, None, ""),
         on.ProbeFailed(asked.generation, asked.pid, Verdict.LACKING, (), ""),
+        *(_unforwarded(asked) if asked.forward else ()),
+    )
+
+
+def _unforwarded(asked: do.Probe) -> tuple[Event, ...]:
+    """dnsmasq lives and holds the upstreams, but does not answer: whose fault is it?"""
+    first, others = asked.upstreams[:1], asked.upstreams[1:]
+
+    def failed(verdict: Verdict, fault: Fault, *who: tuple[str, ...]) -> Event:
+        return on.ProbeFailed(asked.generation, asked.pid, verdict, asked.demanded, "", fault, *who)
+
+    return (
+        failed(Verdict.UNFORWARDED, Fault.NETWORK, (), asked.upstreams),
+        failed(Verdict.SERVFAIL, Fault.UNKNOWN, (), ()),
+        failed(Verdict.WRONG, Fault.ZONE, asked.upstreams, ()),
+        failed(Verdict.SERVFAIL, Fault.DNSMASQ, others or first, first if others else ()),
     )
 
 
@@ -237,20 +270,27 @@ def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None
             signalled = world._replace(signals=world.signals + 1)
             yield signalled, on.ReloadSent(generation, pid)
             yield signalled, on.ReloadFailed(generation, pid, "EPERM")
-        case do.Probe():
-            yield world._replace(under_way=world.under_way | {action}), None
-        case do.AskPublished():
+        case do.Probe() | do.AskPublished():
             yield world._replace(under_way=_asked_too(action, world)), None
+        case do.AskUpstreams(generation, nameservers):
+            # At once: what comes later finds a state that a later timer finds, too.
+            yield world, on.Compared(generation, nameservers, ())
+            yield world, on.Compared(generation, nameservers[1:], nameservers[:1])
+            yield world, on.Compared(generation, (), nameservers)
         case do.EndDnsmasq(generation, pid):
             # Its death is one of those that may come at any time; the last process cannot be ended.
             yield world, None
             yield world, on.EndFailed(generation, pid, "EPERM")
         case _:
-            yield world, REQUESTED.get(type(action))
+            # What was heard before resolvconf was asked is too old for the step after that.
+            heard = 0 if isinstance(action, do.AskUpdate) else world.heard
+            yield world._replace(heard=heard), REQUESTED.get(type(action))
 
 
-def _asked_too(asked: do.AskPublished, world: World) -> frozenset[do.Probe | do.AskPublished]:
-    """Of the older questions one may still be answered; what came before it has timed out."""
+def _asked_too(asked: do.Probe | do.AskPublished, world: World) -> frozenset[do.Probe | do.AskPublished]:
+    """Of libc's older questions one may still be answered; what came before it has timed out."""
+    if isinstance(asked, do.Probe):
+        return world.under_way | {asked}
     older = [each for each in world.under_way if isinstance(each, do.AskPublished) and each != asked]
     latest = max(older, key=lambda each: (each.generation, each.kind.value), default=None)
     return world.under_way - {each for each in older if each is not latest} | {asked}
@@ -263,40 +303,64 @@ def is_stale(state: State, event: Event) -> bool:
             return (event.generation, event.pid) != (state.generation, state.pid)
         case on.DnsmasqGone() | on.NatureRead():
             return event.pid != state.pid
+        case on.Compared():
+            return event.generation != state.generation
         case _:
             return False
 
 
 def witnessed(state: State, event: Event, world: World) -> World:
     """Enter an event into the world's own books, before the guard answers it."""
+    if is_stale(state, event):
+        return world
+    world = _compared(state, event, world)
+    if isinstance(event, on.TimerFired):
+        return world._replace(paying=world.paying - {event.timer})
     match event:
-        case _ if is_stale(state, event):
-            return world
-        case on.ProbePassed(forward=True):
-            return world._replace(passes=min(world.passes + 1, POLICY.rise), failures=0)
-        case on.ProbePassed():
-            return world._replace(failures=0)
-        case on.ProbeFailed(verdict=verdict):
-            if state.phase is not Phase.GUARDED:
-                # What was inherited is not given a second chance.
-                return world._replace(passes=0, failures=POLICY.fall if world.file == INHERITED else 0)
-            # One failure ends a trial, but not yet a trust that was earned.
-            return world._replace(failures=POLICY.fall if verdict in TELLING else min(world.failures + 1, POLICY.fall))
+        case on.ProbePassed(forward=forward):
+            return world._replace(passes=min(world.passes + forward, POLICY.rise), failures=0)
+        case on.ProbeFailed():
+            return _failed(state, event, world)
         case on.DnsmasqGone():
             return world._replace(passes=0, failures=0, signals=0)
         case on.LookupAnswered(kind=kind, generation=generation) if (kind, generation) == world.file:
             return world._replace(answered=True, heard=generation * _minds(kind) or world.heard)
-        case on.SourcesRead(reading=reading) if reading.registered is False:
-            return world._replace(passes=0)
-        case on.SourcesRead(reading=reading) if reading.offered == () != state.offered and not state.has_own_servers:
+        case on.SourcesRead(reading=reading) if _is_announced(state, reading):
             return world._replace(passes=0)
         case _:
             return world
 
 
+def _failed(state: State, event: on.ProbeFailed, world: World) -> World:
+    """The same for a probe that failed."""
+    if event.fault is Fault.ZONE:
+        return world._replace(passes=min(world.passes + 1, POLICY.rise), failures=0)
+    if event.fault is not Fault.DNSMASQ:
+        # No failure of dnsmasq's, and no proof either.
+        return world._replace(passes=world.passes if state.phase is Phase.GUARDED else 0, failures=0)
+    if state.phase is not Phase.GUARDED:
+        # What was inherited is not given a second chance.
+        return world._replace(passes=0, failures=POLICY.fall if world.file == INHERITED else 0)
+    # One failure ends a trial, but not yet a trust that was earned.
+    telling = event.verdict in TELLING
+    return world._replace(failures=POLICY.fall if telling else min(world.failures + 1, POLICY.fall))
+
+
+def _is_announced(state: State, reading: Reading) -> bool:
+    """Whether dnsmasq is about to stop, or its file was emptied."""
+    emptied = reading.offered == () != state.offered
+    return reading.registered is False or (emptied and not state.has_own_servers)
+
+
 def _minds(kind: Kind) -> bool:
     """Whether it is minded that an upstream has answered: where nobody is ended that would only make more states."""
     return POLICY.restarts > 0 and kind is Kind.DIRECT
+
+
+def _compared(state: State, event: Event, world: World) -> World:
+    if isinstance(event, on.Compared | on.ProbeFailed) and event.answered and state.phase is not Phase.YIELDED:
+        return world._replace(dead=frozenset(event.unanswered))
+    return world
 
 
 def promised(condition: bool, promise: str) -> None:
@@ -308,8 +372,13 @@ def promised(condition: bool, promise: str) -> None:
 def check_step(before: State, event: Event, after: State, actions: tuple[Action, ...], world: World) -> None:
     """What must be true of the decision itself, whatever comes of its actions."""
     if is_stale(before, event):
-        promised(after == before and not actions, "an answer of an old generation or process changes nothing")
+        # An answer that is kept (_decided) may be that of a state which differs by what is left out.
+        unchanged = state_key(after) == state_key(before) and not actions
+        promised(unchanged, "an answer of an old generation or process changes nothing")
+    else:
+        check_evidence(before, event, after, actions)
     promised(after.passes <= POLICY.rise, "passes are bounded")
+    check_patience(before, after, actions, world)
     file = world.file
     signals = world.signals
     for action in actions:
@@ -318,6 +387,8 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 file = (kind, generation)
                 promised(bool(conf.nameservers), "no published list is empty")
                 promised(generation == after.generation, "only the current generation is published")
+                alive = [each not in world.dead for each in conf.nameservers]
+                promised(alive == sorted(alive, reverse=True), "who does not answer is named last")
                 loopback = POLICY.dnsmasq_address in conf.nameservers
                 promised(loopback == (kind is Kind.GUARDED), "dnsmasq is named in the guarded file alone")
                 if loopback:
@@ -329,6 +400,7 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                     )
                     alone = nature is not PLAIN or "timeout:1" in conf.options
                     promised(alone, "libc goes on to the standby after a second")
+                    promised(all(alive), "and it is one that answers")
             case do.Reload(generation, pid):
                 promised(file == (Kind.DIRECT, after.generation), "libc has the upstreams before dnsmasq is disturbed")
                 promised((generation, pid) == (after.generation, after.pid), "SIGHUP is for the living")
@@ -353,6 +425,30 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
             case _:
                 pass
+
+
+def check_patience(before: State, after: State, actions: tuple[Action, ...], world: World) -> None:
+    """What must be true where a trial begins."""
+    if (before.phase, after.phase) == (Phase.DIRECT, Phase.PROVING):
+        promised(Timer.DWELL not in world.paying, "no trial before the dwell is over")
+        hasty = Timer.FALLS in world.paying and any(isinstance(each, do.Probe) for each in actions)
+        promised(not hasty, "one that fails again and again is not asked at once")
+
+
+def check_evidence(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
+    """What must be true of a decision about who answers, and who does not."""
+    if not isinstance(event, on.Compared | on.ProbeFailed):
+        return
+    if isinstance(event, on.Compared) or event.fault in (Fault.NETWORK, Fault.UNKNOWN):
+        what = "no flip while the network is down, or because an upstream is"
+        promised((before.phase, before.generation) == (after.phase, after.generation), what)
+        disturbing = (do.Reload, do.AskAttach, do.FindDnsmasq)
+        promised(not any(isinstance(each, disturbing) for each in actions), "and nobody is disturbed for it")
+    elif (before.phase, after.phase) == (Phase.GUARDED, Phase.DIRECT):
+        own = event.verdict in (Verdict.SILENT, Verdict.LACKING)
+        promised(own or bool(event.answered), "dnsmasq is blamed only if an upstream answers")
+    if before.is_published and before.phase is not Phase.YIELDED and file_of(before) != file_of(after):
+        promised(any(isinstance(each, do.Publish) for each in actions), "libc is given the order that is known")
 
 
 def check_rest(state: State, world: World) -> None:
@@ -405,8 +501,9 @@ def kindly(node: Node) -> tuple[Event, World]:
     waiting = {
         Timer.ASK: not state.is_answered and state.is_published,
         Timer.YIELD: bool(state.circle) or state.phase is Phase.YIELDED,
+        Timer.DWELL: state.dwelling,
     }
-    for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.PROBE):
+    for timer in (Timer.PUBLISH, Timer.ASK, Timer.YIELD, Timer.DWELL, Timer.PROBE):
         if timer in world.timers or waiting.get(timer):
             return TIMERS[timer], world._replace(timers=world.timers - {timer})
     return on.SourcesRead(Reading(state.upstreams or LISTS[0], BOTH, True, attached=True), settled=True), world
@@ -511,7 +608,10 @@ class Walk:
             if after.phase is not state.phase:
                 self.moves.add((state.phase, after.phase, row_of(queue[0])))
             if (after.generation, after.pid) != (state.generation, state.pid):
-                world = world._replace(passes=0, failures=0, signals=0)
+                dead = world.dead if after.generation == state.generation else frozenset()
+                world = world._replace(passes=0, failures=0, signals=0, dead=dead)
+            if (state.phase, after.phase) == (Phase.GUARDED, Phase.DIRECT) and not isinstance(queue[0], on.SourcesRead):
+                world = world._replace(paying=COSTS if POLICY.falls else frozenset())
             if after.phase not in (Phase.PROVING, Phase.GUARDED):
                 # The next trial begins from nothing.
                 world = world._replace(passes=0, failures=0)

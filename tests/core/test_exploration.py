@@ -9,7 +9,7 @@ import pytest
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
-from dnsguard.core import guard, looks, moves
+from dnsguard.core import guard, health, looks, moves, order
 from dnsguard.core import state as states
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
@@ -18,13 +18,16 @@ from dnsguard.core.moves import DESTINATIONS, Step
 from dnsguard.core.nature import Nature
 from dnsguard.core.resolvconf import ResolvConf
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Kind, Phase, Timer
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer
 from tests.core import exploration
 from tests.core.exploration import INHERITED, NATURES, BrokenPromiseError, Decide, Walk, World
 
 
-def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_reachable_state_keeps_every_promise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two lists, two generations, two processes, and a world that answers in every way it can."""
+    monkeypatch.setattr(exploration, "LISTS", exploration.ALONE)
     walk = Walk().run()
     with capsys.disabled():
         print(f"\nexplored {len(walk.seen)} states by {walk.transitions} transitions")
@@ -39,6 +42,44 @@ def test_every_reachable_state_keeps_every_promise(capsys: pytest.CaptureFixture
     # New settings are no part of this world; test_guard.py has them.
     assert {arrow for arrow in declared if arrow[2] is not on.SettingsChanged} == walk.moves
     assert [] == walk.stuck()
+
+
+def test_so_it_is_where_there_is_a_choice_of_upstreams() -> None:
+    """One of two is silent, comes back, or is the only one left."""
+    start = Walk().end_of_kindness()
+    for walk in (Walk(most=30_000).run(), Walk(most=30_000).run(start)):
+        assert [] == walk.stuck()
+
+
+def _dwelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a failure cost dnsmasq something in this walk; in the long one that would make two states of each."""
+    monkeypatch.setattr(exploration, "POLICY", replace(exploration.POLICY, dwell_s=1.0, falls=1))
+
+
+def test_so_it_is_where_a_failure_costs_a_dwell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a longer trial."""
+    _dwelling(monkeypatch)
+    start = Walk().end_of_kindness()
+    for walk in (Walk(most=10_000).run(), Walk(most=10_000).run(start)):
+        assert [] == walk.stuck()
+
+
+def _forget_dwell(state: State) -> State:
+    return replace(state, dwelling=False)
+
+
+def _forget_falls(state: State) -> State:
+    return replace(state, falls=0)
+
+
+@pytest.mark.parametrize("forget", [_forget_dwell, _forget_falls])
+def test_a_dwell_that_is_not_kept_is_caught(monkeypatch: pytest.MonkeyPatch, forget: Callable[[State], State]) -> None:
+    """As if dnsmasq had not failed."""
+    _dwelling(monkeypatch)
+    start = Walk().end_of_kindness()
+
+    with pytest.raises(BrokenPromiseError, match=r"before the dwell is over|is not asked at once"):
+        Walk(lambda state, event: decide(forget(state), event), most=10_000).run(start)
 
 
 @pytest.mark.parametrize("natures", range(1, len(NATURES)))
@@ -147,6 +188,17 @@ def _forget_attempts(honest: Decide, state: State, event: Event) -> Step:
     return replace(after, reloads=state.reloads), actions
 
 
+def _tell_dnsmasq_too(honest: Decide, state: State, event: Event) -> Step:
+    after, actions = honest(state, event)
+    told = after.pid is not None and any(isinstance(each, do.Publish) for each in actions)
+    return after, (*actions, *moves.tell(after)) if told else actions
+
+
+def _believe_the_late(honest: Decide, state: State, event: Event) -> Step:
+    assert isinstance(event, on.Compared)
+    return honest(state, replace(event, generation=state.generation))
+
+
 def _trust_the_dead(_honest: Decide, state: State, _event: Event) -> Step:
     return replace(state, pid=None, probing=False), (do.FindDnsmasq(),)
 
@@ -168,6 +220,9 @@ DECISIONS: dict[str, Decide] = {
     "an empty look is believed": _altered([on.SourcesRead], ALIVE, _accept_nothing),
     "a trusted dnsmasq is asked no more": _altered([on.ProbePassed], (Phase.GUARDED,), _without(do.SetTimer)),
     "SIGHUP without end": _altered([Timer.RELOAD], (Phase.DIRECT,), _forget_attempts),
+    "a new order disturbs dnsmasq": _altered([on.Compared], ALIVE, _tell_dnsmasq_too),
+    "a comparison of an old list counts": _altered([on.Compared], ALIVE, _believe_the_late),
+    "a new order is not written": _altered([on.Compared], ALIVE, _without(do.Publish)),
     "a found dnsmasq is not asked": _altered([on.DnsmasqFound, Timer.PROBE], ALIVE, _without(do.Probe)),
 }
 
@@ -195,11 +250,16 @@ def _only_the_first(conf: ResolvConf) -> ResolvConf:
 _honest_probe = moves.probe
 
 RULES: dict[str, tuple[object, str, object]] = {
-    "a stale answer counts": (guard, "is_stale", lambda _, __: False),
-    "no answer is telling": (guard, "TELLING", frozenset()),
+    "a stale answer counts": (health, "is_stale", lambda _, __: False),
+    "no answer is telling": (health, "TELLING", frozenset()),
+    "a network that is down is dnsmasq's fault": (health, "is_excused", lambda _, __: False),
+    "an unknown fault is dnsmasq's": (health, "is_excused", lambda event, _: event.fault is Fault.NETWORK),
+    "dnsmasq is never blamed": (health, "is_excused", lambda _, __: True),
+    "who is silent stays first": (order, "hear", lambda state, _, __: state),
+    "who is silent may be the standby": (moves, "file_of", lambda state: file_of(replace(state, spared=()))),
     "dnsmasq is told before libc": (moves, "may_be_disturbed", lambda state: state.pid is not None),
     "a file is believed written": (moves, "publish", _publish_and_believe),
-    "two questions at once": (guard, "probe", _probe_twice),
+    "two questions at once": (health, "probe", _probe_twice),
     "a standby though it routes": (states, "standby_rule", lambda _, __: (True, "")),
     "a standby though it is in doubt": (Nature, "stands_alone", property(lambda nature: "".join(nature.keeps[:1]))),
     "the barred are tried": (moves, "may_be_disturbed", lambda state: state.pid is not None and state.is_published),

@@ -9,6 +9,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
 from dnsguard.core.guard import TABLE, decide, row_of
+from dnsguard.core.moves import jittered
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
@@ -210,7 +211,7 @@ def test_holding_the_upstreams_puts_it_on_trial_at_once() -> None:
     state, actions = decide(direct(), passed(forward=False))
 
     assert Phase.PROVING is state.phase
-    assert (do.Probe(1, PID, (OLD,), True),) == actions
+    assert (do.Probe(1, PID, (OLD,), True, (OLD,)),) == actions
 
 
 def test_an_unregistered_dnsmasq_is_not_put_on_trial() -> None:
@@ -233,8 +234,8 @@ def test_a_useless_dnsmasq_is_asked_less_often() -> None:
     first = decide(direct(policy=policy), failed())
     second = decide(replace(first[0], probing=True), failed())
 
-    assert (do.SetTimer(Timer.PROBE, policy.trial_interval_s),) == first[1]
-    assert (do.SetTimer(Timer.PROBE, policy.interval_s),) == second[1]
+    assert (jittered(Timer.PROBE, policy.trial_interval_s),) == first[1]
+    assert (jittered(Timer.PROBE, policy.interval_s),) == second[1]
 
 
 def test_while_guarded_the_forwarded_question_is_rare_and_has_jitter() -> None:
@@ -243,16 +244,16 @@ def test_while_guarded_the_forwarded_question_is_rare_and_has_jitter() -> None:
     asked, actions = decide(due, on.TimerFired(Timer.PROBE))
     state, after = decide(asked, passed(forward=True))
 
-    assert (do.Probe(1, PID, (OLD,), True),) == actions
+    assert (do.Probe(1, PID, (OLD,), True, (OLD,)),) == actions
     assert not state.forward_due
-    assert do.SetTimer(Timer.FORWARD, 27.0, 6.0) in after
+    assert do.SetTimer(Timer.FORWARD, 30.0, 6.0) in after
 
 
 def test_while_guarded_the_local_question_comes_once_an_interval() -> None:
     """Nothing leaves the host for it."""
     state, actions = decide(guarded(), passed(forward=False))
 
-    assert (do.SetTimer(Timer.PROBE, POLICY.interval_s),) == actions
+    assert (jittered(Timer.PROBE, POLICY.interval_s),) == actions
     assert not state.probing
 
 

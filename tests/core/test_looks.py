@@ -36,7 +36,7 @@ def test_a_proof_is_inherited_on_trial() -> None:
 
     assert [do.Probe] == kinds(actions)
     assert (Phase.PROVING, 1, None) == (state.phase, state.generation, state.published)
-    assert do.Probe(1, PID, (OLD,), forward=True) in actions
+    assert do.Probe(1, PID, (OLD,), True, (OLD,)) in actions
     for _ in range(POLICY.rise):
         state, actions = decide(replace(state, probing=True), passed())
     assert Phase.GUARDED is state.phase

@@ -55,7 +55,7 @@ def test_the_next_process_brings_its_own_rule_for_the_standby() -> None:
     """A restart put a new configuration in force."""
     before = guarded()
     lost, _ = decide(before, on.DnsmasqGone(PID))
-    met, _ = decide(replace(lost, published=(lost.wanted, 1)), on.DnsmasqFound(NEXT))
+    met, _ = decide(replace(lost, published=(lost.wanted, 1), dwelling=False), on.DnsmasqFound(NEXT))
     state, _ = decide(met, on.NatureRead(NEXT, ROUTING))
     for _ in range(POLICY.rise + 1):
         state, _ = decide(replace(state, probing=True), passed(pid=NEXT))

@@ -3,6 +3,7 @@
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
+from dnsguard.core.moves import jittered
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Timer
 from tests.core.story import NEW, OLD, POLICY, direct, guarded, kinds, upstreams
@@ -39,7 +40,7 @@ def test_silence_is_asked_again_until_somebody_answers() -> None:
     _, later = decide(state, on.LookupFailed(Kind.DIRECT, 1, "silence"))
     _, again = decide(state, on.TimerFired(Timer.ASK))
 
-    assert (do.SetTimer(Timer.ASK, POLICY.ask_retry_s),) == later
+    assert (jittered(Timer.ASK, POLICY.ask_retry_s),) == later
     assert [do.AskPublished] == kinds(again)
     assert () == decide(direct(), on.LookupFailed(Kind.DIRECT, 1, "silence"))[1]
     assert () == decide(direct(), on.TimerFired(Timer.ASK))[1]
@@ -52,7 +53,7 @@ def test_a_host_that_was_let_go_in_doubt_is_asked_about_until_a_server_answers()
     _, again = decide(state, on.TimerFired(Timer.ASK))
     answered, said = decide(state, on.LookupAnswered(Kind.DIRECT, 1, OLD))
 
-    assert (do.SetTimer(Timer.ASK, POLICY.ask_retry_s),) == later
+    assert (jittered(Timer.ASK, POLICY.ask_retry_s),) == later
     assert [do.AskPublished] == kinds(again)
     assert answered.is_answered
     assert () == said

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.settings import Settings, parse
-from dnsguard.core.vocabulary import Standby
+from dnsguard.core.vocabulary import Standby, ZoneDown
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -46,6 +46,8 @@ def test_what_is_said_counts_and_the_rest_keeps_its_default() -> None:
         ('[dnsmasq]\nunit = "a/b"', "not-a-choice", "a unit's name"),
         ("[dnsmasq]\nunit = 7", "wrong-type", "a text in quotes"),
         ('[paths]\nstatus = "status.json"', "not-a-path", "begins with /"),
+        ('[paths]\nmetrics = "metrics.prom"', "not-a-path", "begins with /"),
+        ('[paths]\nstatus = ""', "not-a-path", "begins with /"),
         ('[paths]\nother_sources = "/a"', "wrong-type", "a list of texts"),
         ("[paths]\nother_sources = [1]", "wrong-type", "a text in quotes"),
         ('[health]\nquestions = ["intranet.example"]', "not-a-question", "a name and a type"),
@@ -59,6 +61,11 @@ def test_a_mistake_is_named_with_its_place_and_its_mend(text: str, code: str, hi
 
     assert code == caught.value.code
     assert hint in str(caught.value)
+
+
+def test_metrics_can_be_switched_off() -> None:
+    """It is the only path that nothing hangs on."""
+    assert "" == parse('[paths]\nmetrics = ""\n').paths.metrics
 
 
 def test_a_dotted_or_inline_key_is_found_as_well() -> None:
@@ -93,3 +100,25 @@ def test_no_value_is_anything_but_settings_or_a_settings_error(section: str, key
     written = str(value).replace("True", "true").replace("False", "false").replace("'", "")
     with suppress(SettingsError):
         assert isinstance(parse(f"[{section}]\n{key} = {written}\n"), Settings)
+
+
+@pytest.mark.parametrize("text", [". SOA", "intranet.example A", "intranet.example A = 10.0.0.7", "a.b TXT = x=y z"])
+def test_a_question_may_say_what_must_be_answered(text: str) -> None:
+    """Split DNS is proved by an address, not by any answer."""
+    assert (text,) == parse(f"[health]\nquestions = ['{text}']").health.questions
+
+
+@pytest.mark.parametrize("text", ["intranet.example A =", "intranet.example = 10.0.0.7", "= 10.0.0.7"])
+def test_half_a_question_is_none(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(f"[health]\nquestions = ['{text}']")
+
+    assert "not-a-question" == caught.value.code
+
+
+def test_two_questions_a_minute_leave_the_host_however_many_there_are() -> None:
+    """Three questions are asked together, and a third as often."""
+    three = parse('[health]\nquestions = [". SOA", "a.example A", "b.example A"]').policy
+
+    assert (90.0, 30.0) == (three.forward_interval_s, parse("[health]\nquestions = []").policy.forward_interval_s)
+    assert ZoneDown.FLIP is parse('[guard]\nzone_down = "flip"').policy.zone_down

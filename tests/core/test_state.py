@@ -104,3 +104,24 @@ def test_lacking_needs_to_have_been_seen() -> None:
     assert not direct(held=None).is_lacking
     assert not direct(held=(NEW, OLD)).is_lacking
     assert not State(held=()).is_lacking
+
+
+def test_who_does_not_answer_is_named_last_and_is_no_standby() -> None:
+    """libc waits five seconds for each server, and reads only three."""
+    known = upstreams(OLD, NEW)
+
+    assert (NEW, OLD) == file_of(direct(upstreams=known, spared=(OLD,))).nameservers
+    assert ("127.0.0.1", NEW) == file_of(guarded(upstreams=known, spared=(OLD,))).nameservers
+    assert () == State(spared=(OLD,)).nameservers
+
+
+def test_whom_libc_asks_need_not_be_asked_once_one_has_answered() -> None:
+    assert direct().is_answered
+    assert not direct(standby=None).is_answered
+    assert guarded(standby=None).is_answered
+    assert not direct(ready=False).is_answered
+
+
+def test_told_means_after_the_list_was_accepted() -> None:
+    assert direct().is_told
+    assert not direct(reloaded=0).is_told

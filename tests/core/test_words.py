@@ -9,7 +9,7 @@ from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.nature import Nature
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict, ZoneDown
 from dnsguard.core.words import ROUTINE, header, say, status_line
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
@@ -19,6 +19,11 @@ FRESH = State(policy=POLICY)
 ENDING = direct(held=(), reloads=POLICY.reload_tries, asked_update=True)
 DAMAGE = ("file: binary",)
 RESTATED = replace(upstreams(OLD), source="another file")
+
+
+def blamed(fault: Fault, *answered: str) -> on.ProbeFailed:
+    """A forwarded question failed, and this is whose fault it is."""
+    return replace(failed(Verdict.UNFORWARDED), fault=fault, answered=answered)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,20 @@ RESTATED = replace(upstreams(OLD), source="another file")
         (proving(), failed(Verdict.LACKING), "trial-failed", "info"),
         (guarded(), failed(), "dnsmasq-doubted", "warning"),
         (direct(), failed(), "dnsmasq-doubted", "info"),
+        (guarded(), blamed(Fault.NETWORK), "network-down", "warning"),
+        (proving(), blamed(Fault.NETWORK), "network-down", "warning"),
+        (guarded(), blamed(Fault.ZONE), "zone-down", "warning"),
+        (guarded(), blamed(Fault.UNKNOWN), "fault-unknown", "warning"),
+        (guarded(fault=Fault.NETWORK), blamed(Fault.UNKNOWN), "fault-unknown", "warning"),
+        (guarded(fault=Fault.NETWORK), passed(), "fault-over", "info"),
+        (guarded(fault=Fault.NETWORK), blamed(Fault.DNSMASQ, NEW), "fault-over", "info"),
+        (direct(upstreams=upstreams(OLD, NEW)), on.Compared(1, (NEW,), (OLD,)), "order-changed", "warning"),
+        (
+            direct(upstreams=upstreams(OLD, NEW), spared=(OLD,), returning=(OLD,)),
+            on.Compared(1, (OLD, NEW), ()),
+            "order-changed",
+            "info",
+        ),
         (guarded(), on.DnsmasqFound(PID + 1), "direct", "info"),
         (direct(pid=None), on.DnsmasqFound(PID), "dnsmasq-found", "info"),
         (direct(pid=None), on.DnsmasqMissing("no PID file"), "dnsmasq-missing", "info"),
@@ -106,6 +125,10 @@ def test_damage_is_told_whatever_else_the_look_shows(state: State, event: Event,
         (guarded(), on.FilesStirred()),
         (guarded(), look(OLD)),
         (guarded(), on.TimerFired(Timer.PROBE)),
+        (guarded(fault=Fault.NETWORK), blamed(Fault.NETWORK)),
+        (guarded(fault=Fault.NETWORK), passed(forward=False)),
+        (direct(upstreams=upstreams(OLD, NEW), spared=(OLD,)), on.Compared(1, (NEW,), (OLD,))),
+        (direct(upstreams=upstreams(OLD, NEW), spared=(OLD,)), on.Compared(1, (OLD, NEW), ())),
         (direct(pid=None, missing="no PID file"), on.DnsmasqMissing("no PID file")),
         (guarded(attached=False), look(OLD, attached=False)),
         (guarded(complaints=("file: binary",)), look(OLD, complaints=("file: binary",))),
@@ -116,6 +139,19 @@ def test_what_goes_on_all_day_is_routine(state: State, event: Event) -> None:
     after, actions = decide(state, event)
 
     assert say(state, event, after, actions) is ROUTINE
+
+
+def test_a_flip_says_who_is_blamed_and_why() -> None:
+    """By comparison, or by what dnsmasq must know by itself."""
+    texts = []
+    state = guarded(failures=1, policy=replace(POLICY, zone_down=ZoneDown.FLIP))
+    for event in (blamed(Fault.DNSMASQ, OLD), failed(), blamed(Fault.ZONE)):
+        after, actions = decide(state, event)
+        texts.append(say(state, event, after, actions).text)
+
+    assert f"dnsmasq is at fault (unforwarded: as told); libc asks {OLD} now" == texts[0]
+    assert texts[1].startswith("dnsmasq is no use (silent")
+    assert texts[2].startswith("a zone is down (unforwarded")
 
 
 def test_an_announced_end_is_told_by_its_sign() -> None:
@@ -146,6 +182,7 @@ def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:
         (direct(), f"direct: libc asks {OLD}"),
         (direct(pid=None, missing="no PID file"), f"direct: libc asks {OLD} (no PID file)"),
         (guarded(), f"guarded: libc asks 127.0.0.1, {OLD}"),
+        (guarded(fault=Fault.NETWORK), f"guarded (the network is down): libc asks 127.0.0.1, {OLD}"),
         (guarded(published=None), f"guarded: cannot yet publish 127.0.0.1, {OLD}"),
         (proving(published=None), f"proving: libc was left with dnsmasq, which is on trial; ready to publish {OLD}"),
         (replace(FRESH, ready=True), "degraded: no server has answered yet; starting: no upstream is known yet"),

@@ -21,11 +21,11 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsguard.core.actions import AskPublished, Probe
-from dnsguard.core.events import LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
-from dnsguard.core.vocabulary import Kind, Verdict
+from dnsguard.core.actions import AskPublished, AskUpstreams, Probe
+from dnsguard.core.events import Compared, LookupAnswered, LookupFailed, ProbeFailed, ProbePassed
+from dnsguard.core.vocabulary import Fault, Kind, Verdict
 from dnsguard.edge import prober
-from dnsguard.edge.prober import ROOT_SOA, Prober, Question
+from dnsguard.edge.prober import ROOT_SOA, Prober, Question, parse_question
 from tests.fakes import TinyNameserver, reply_to, servers_bind
 
 # Long enough for a loaded machine where an answer is expected, short where silence is.
@@ -401,6 +401,54 @@ def test_a_tcp_port_that_is_closed_is_not_a_dnsmasq_that_is_gone() -> None:
 # Forwarded questions
 
 
+def with_records(query: dns.message.Message, *records: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> bytes:
+    reply = dns.message.make_response(query)
+    reply.set_rcode(rcode)
+    for record in records:
+        rdtype, _, text = record.partition(" ")
+        reply.answer.append(dns.rrset.from_text(query.question[0].name, 0, "IN", rdtype, text))
+    return reply.to_wire()
+
+
+@pytest.mark.parametrize(
+    ("question", "records", "rcode", "words"),
+    [
+        (". SOA", (), dns.rcode.NXDOMAIN, None),
+        ("intranet.example A", ("A 10.0.0.7",), dns.rcode.NOERROR, None),
+        ("intranet.example A", ("CNAME web.example.", "A 10.0.0.8"), dns.rcode.NOERROR, None),
+        ("intranet.example A", (), dns.rcode.NOERROR, "no such record"),
+        ("intranet.example A", ("CNAME web.example.",), dns.rcode.NOERROR, "no such record"),
+        ("intranet.example A", (), dns.rcode.NXDOMAIN, "NXDOMAIN"),
+        ("intranet.example A = 10.0.0.7", ("A 10.0.0.8", "A 10.0.0.7"), dns.rcode.NOERROR, None),
+        ("intranet.example A = 10.0.0.7", ("A 203.0.113.7",), dns.rcode.NOERROR, "not 10.0.0.7 but 203.0.113.7"),
+        ("intranet.example A = 10.0.0.7", (), dns.rcode.NXDOMAIN, "not 10.0.0.7 but NXDOMAIN"),
+        ("intranet.example MX = 10 Mail.example", ("MX 10 mail.EXAMPLE.",), dns.rcode.NOERROR, None),
+        (". NS = a.example", (), dns.rcode.NOERROR, "not a.example but NOERROR"),
+    ],
+)
+def test_a_name_of_the_operators_own_must_be_found(
+    question: str, records: tuple[str, ...], rcode: dns.rcode.Rcode, words: str | None
+) -> None:
+    """Any server says "no such name" of an internal zone; only who was told of it knows the address."""
+    say = holding(forwarded=lambda query, _: [with_records(query, *records, rcode=rcode)])
+    with TinyNameserver(say) as server:
+        outcome = probe(server, forward=True, questions=(parse_question(question),))
+
+    if words is None:
+        assert passed(forward=True) == outcome
+    else:
+        assert Verdict.WRONG is verdict(outcome)
+        assert isinstance(outcome, ProbeFailed)
+        assert outcome.detail.endswith(f": {words}")
+
+
+def test_the_published_servers_need_not_know_the_operators_zones() -> None:
+    """This host resolves; the zone is dnsmasq's to know."""
+    with TinyNameserver(lambda query, _: [reply_to(query, dns.rcode.NXDOMAIN)], "127.0.0.2") as server:
+        asker = Prober("127.0.0.1", 9, (parse_question("intranet.example A"),), upstream_port=server.port)
+        assert LookupAnswered(Kind.DIRECT, 7, "127.0.0.2") == ask(asker, "127.0.0.2")
+
+
 @pytest.mark.parametrize("rcode", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
 def test_a_negative_answer_is_an_answer(rcode: dns.rcode.Rcode) -> None:
     with TinyNameserver(holding("192.0.2.1#53 0 0", forwarded=lambda query, _: [reply_to(query, rcode)])) as server:
@@ -409,7 +457,7 @@ def test_a_negative_answer_is_an_answer(rcode: dns.rcode.Rcode) -> None:
 
 def test_the_forwarded_question_is_what_libc_would_ask() -> None:
     """No EDNS: a middlebox that swallows it would make a host that resolves look dead."""
-    with TinyNameserver(holding("192.0.2.1#53 0 0")) as server:
+    with TinyNameserver(holding(forwarded=lambda query, _: [with_records(query, "AAAA ::7")])) as server:
         probe(server, forward=True, questions=(Question("intranet.example", "AAAA"),))
 
     assert ["servers.bind. CH TXT", "intranet.example. IN AAAA"] == [
@@ -663,6 +711,154 @@ def test_a_cancelled_lookup_closes_its_sockets() -> None:
 
     with listening(silent, silent) as (asker, servers):
         assert 0 == asyncio.run(cancelled(asker, servers))
+
+
+# Whose fault it is
+
+ZONE = Question("intranet.example", "A")
+
+
+def compare(
+    dnsmasq: Say,
+    *upstreams: Say,
+    questions: tuple[Question, ...] = (ROOT_SOA,),
+    timeout_s: float = PATIENT_S,
+    forward_timeout_s: float = PATIENT_S,
+) -> tuple[ProbePassed | ProbeFailed, list[TinyNameserver]]:
+    """One forwarded probe of a dnsmasq that says this, with upstreams at 127.0.0.2 and so on; and these."""
+    with TinyNameserver(dnsmasq) as server, listening(*upstreams) as (_, servers):
+        asker = Prober(server.address, server.port, questions, timeout_s, forward_timeout_s, servers[0].port)
+        addresses = tuple(each.address for each in servers)
+        outcome = asyncio.run(asker.probe(Probe(7, 4711, (), True, addresses)))
+        return outcome, servers
+
+
+def faulty(query: dns.message.Message, _: bool) -> Iterable[bytes]:
+    return [reply_to(query, dns.rcode.SERVFAIL)]
+
+
+def fault(outcome: ProbePassed | ProbeFailed) -> tuple[Fault, tuple[str, ...], tuple[str, ...]]:
+    assert isinstance(outcome, ProbeFailed), outcome
+    return outcome.fault, outcome.answered, outcome.unanswered
+
+
+def test_an_upstream_that_answers_blames_dnsmasq_at_once() -> None:
+    """A silent one beside it is not waited for, and not yet called silent."""
+    outcome, _ = compare(holding("192.0.2.1#53 0 0", forwarded=faulty), silent, answering, forward_timeout_s=3600.0)
+
+    assert (Fault.DNSMASQ, ("127.0.0.3",), ()) == fault(outcome)
+    assert Verdict.SERVFAIL is verdict(outcome)
+    assert isinstance(outcome, ProbeFailed)
+    assert outcome.detail.endswith("; 127.0.0.3 answers")
+
+
+@pytest.mark.parametrize("forwarded", [silent, faulty])
+def test_where_no_upstream_says_anything_the_network_is_down(forwarded: Say) -> None:
+    """Whatever dnsmasq makes of that: silence, or a word of its own."""
+    says = holding("192.0.2.1#53 0 0", forwarded=forwarded)
+    outcome, _ = compare(says, silent, silent, timeout_s=0.5, forward_timeout_s=SHORT_S)
+
+    assert (Fault.NETWORK, (), ("127.0.0.2", "127.0.0.3")) == fault(outcome)
+
+
+def test_upstreams_that_fail_as_well_blame_nobody() -> None:
+    outcome, _ = compare(holding("192.0.2.1#53 0 0", forwarded=faulty), refusing, faulty)
+
+    assert (Fault.UNKNOWN, (), ("127.0.0.2", "127.0.0.3")) == fault(outcome)
+
+
+def test_without_upstreams_to_ask_nobody_is_blamed() -> None:
+    with TinyNameserver(holding(forwarded=faulty)) as server:
+        assert (Fault.UNKNOWN, (), ()) == fault(probe(server, forward=True))
+
+
+def test_a_zone_that_fails_both_ways_is_named() -> None:
+    """The others pass, so it is neither dnsmasq nor the network; only what failed is asked directly."""
+
+    def say(query: dns.message.Message, _: bool) -> Iterable[bytes]:
+        is_root = query.question[0].name == dns.name.root
+        return [reply_to(query, dns.rcode.NOERROR if is_root else dns.rcode.SERVFAIL)]
+
+    outcome, servers = compare(holding(forwarded=say), say, questions=(ROOT_SOA, ZONE))
+
+    assert (Fault.ZONE, (), ("127.0.0.2",)) == fault(outcome)
+    assert isinstance(outcome, ProbeFailed)
+    assert "this fails directly as well: intranet.example A" in outcome.detail
+    assert {"intranet.example."} == {str(query.question[0].name) for query in servers[0].asked}
+
+
+def test_the_upstreams_are_asked_while_dnsmasq_is_waited_for() -> None:
+    """At the same time, not one after the other; and a slow answer through dnsmasq is still an answer."""
+    asked = threading.Event()
+
+    def upstream(*_: object) -> Iterable[bytes]:
+        asked.set()
+        return []
+
+    def slow(query: dns.message.Message, _: bool) -> Iterable[bytes]:
+        return [reply_to(query)] if asked.is_set() else []
+
+    outcome, _ = compare(
+        holding("192.0.2.1#53 0 0", forwarded=slow), upstream, timeout_s=SHORT_S, forward_timeout_s=PATIENT_S / 4
+    )
+
+    assert isinstance(outcome, ProbePassed), outcome
+
+
+def test_a_hang_does_not_hide_behind_silent_upstreams() -> None:
+    """dnsmasq is asked again and again whether it lives: an hour would be too long for this test."""
+    alive: list[bytes] = []
+
+    def say(query: dns.message.Message, _: bool) -> Iterable[bytes]:
+        if not asks_held(query) or len(alive) == 2:
+            return []
+        alive.append(query.to_wire())
+        return [servers_bind(query, "192.0.2.1#53 0 0")]
+
+    outcome, servers = compare(say, silent, timeout_s=SHORT_S, forward_timeout_s=3600.0)
+
+    assert Verdict.SILENT is verdict(outcome)
+    assert (Fault.DNSMASQ, (), ()) == fault(outcome)
+    assert servers[0].asked
+
+
+def test_a_dnsmasq_that_hangs_or_lacks_is_judged_alone() -> None:
+    """No upstream is waited for, and no question leaves the host."""
+    hung, servers = compare(silent, answering, timeout_s=SHORT_S)
+    knows_none, others = compare(
+        holding(forwarded=lambda query, _: [reply_to(query, dns.rcode.REFUSED, ede=14)]), silent, timeout_s=PATIENT_S
+    )
+
+    assert (Verdict.SILENT, Verdict.NO_UPSTREAM) == (verdict(hung), verdict(knows_none))
+    assert [] == servers[0].asked + others[0].asked
+
+
+def test_when_all_is_well_no_upstream_is_asked() -> None:
+    outcome, servers = compare(holding("192.0.2.1#53 0 0"), answering)
+
+    assert isinstance(outcome, ProbePassed), outcome
+    assert [] == servers[0].asked
+
+
+def test_a_long_list_is_not_asked_whole() -> None:
+    outcome, servers = compare(holding(forwarded=faulty), *[faulty] * (prober.MAX_UPSTREAMS + 1))
+
+    assert prober.MAX_UPSTREAMS == len(fault(outcome)[2])
+    assert [] == servers[-1].asked
+
+
+def test_each_upstream_is_compared_with_the_others() -> None:
+    """Any answer will do; silence, refusal and rubbish are none."""
+
+    def rubbish(*_: object) -> Iterable[bytes]:
+        return [b"rubbish"]
+
+    with listening(silent, answering, refusing, rubbish, answering) as (asker, servers):
+        addresses = tuple(server.address for server in servers)
+        asker = replace(asker, forward_timeout_s=1.0)
+        compared = asyncio.run(asker.compare(AskUpstreams(7, addresses)))
+
+    assert Compared(7, ("127.0.0.3", "127.0.0.6"), ("127.0.0.2", "127.0.0.4", "127.0.0.5")) == compared
 
 
 # The real dnsmasq

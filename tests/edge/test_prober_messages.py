@@ -66,16 +66,32 @@ def answer_to(query: Query) -> bytes:
         (" intranet.mycompany.com.\taaaa ", Question("intranet.mycompany.com", "AAAA")),
         ("b\u00fccher.example MX", Question("xn--bcher-kva.example", "MX")),
         ("example TYPE65280", Question("example", "TYPE65280")),
+        ("a.example A=10.0.0.7", Question("a.example", "A", "10.0.0.7")),
+        ("a.example TXT = 'x = y'", Question("a.example", "TXT", "'x = y'")),
     ],
 )
 def test_a_question_is_a_name_and_a_type(text: str, expected: Question) -> None:
     assert expected == parse_question(text)
-    assert expected == parse_question(f"{expected.name} {expected.type}")
+    answer = f" = {expected.demanded}" if expected.demanded else ""
+    assert expected == parse_question(f"{expected.name} {expected.type}{answer}")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "A", "a b c", "example NOSUCH", "a..b A", "example TYPE65536", f"{'a' * 64}.example A"]
+    [
+        "",
+        ".",
+        "A",
+        "a b c",
+        "a A =",
+        "a A = b",
+        "a A = 10.0.0.7 8",
+        "a = 10.0.0.7",
+        "example NOSUCH",
+        "a..b A",
+        "example TYPE65536",
+        f"{'a' * 64}.example A",
+    ]
     + [f"example {metatype}" for metatype in ("ANY", "AXFR", "IXFR", "OPT", "TSIG", "TYPE0")],
 )
 def test_what_cannot_be_asked_is_the_operators_fault(text: str) -> None:
@@ -121,6 +137,7 @@ def test_no_message_can_do_more_than_be_read_or_be_dropped(wire: bytes) -> None:
     if reply is None:
         return
     judge(reply, "x")
+    judge(reply, "x", Question("intranet.example", "TXT", "x"))
     held = read_held(reply)
     assert not isinstance(held, tuple) or held == tuple(canonical(address) for address in held)
 

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.sandbox.guard import NO_UNIT
+from tests.sandbox.guard import FORGIVING
 from tests.sandbox.namespaces import NotAllowedError, fetch
 from tests.sandbox.report import broken_promises, table, timeline
 from tests.sandbox.story import STORY, Event, Told, tell
 
-WITHOUT_STANDBY = NO_UNIT + '[guard]\nstandby = "no"\n'
+WITHOUT_STANDBY = FORGIVING + 'standby = "no"\n'
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def _tell_twice(events: Sequence[Event], with_standby: bool, directory: Path) -> int:
     say = _narrator()
-    settings = NO_UNIT if with_standby else WITHOUT_STANDBY
+    settings = FORGIVING if with_standby else WITHOUT_STANDBY
     say("two hosts", "real dnsmasq, real resolvconf, one lookup by libc every 10 ms")
     without, guarded = _side_by_side(
         partial(tell, events, directory / "without", None, partial(say, "without")),

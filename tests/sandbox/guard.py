@@ -19,6 +19,8 @@ STATUS_FILE = "/run/dnsguard/status.json"
 
 # There is no systemd in here that could say which unit a process belongs to.
 NO_UNIT = '[dnsmasq]\nunit = ""\n'
+# Where many things go wrong in a row, and each is to begin with a dnsmasq that is trusted: no long wait for that.
+FORGIVING = NO_UNIT + "[guard]\ndwell_s = 0.5\nfalls = 0\n"
 
 LOOK_S = 0.01
 
@@ -33,7 +35,7 @@ class Guard:
         through: words before the command of the daemon, as `env NAME=VALUE` or `prlimit`.
     """
 
-    def __init__(self, host: PrivateRoot, log: Path, settings: str = NO_UNIT, through: Sequence[str] = ()) -> None:
+    def __init__(self, host: PrivateRoot, log: Path, settings: str = FORGIVING, through: Sequence[str] = ()) -> None:
         self.log = log
         self._host = host
         self._through = list(through)

@@ -17,16 +17,16 @@ from pathlib import Path
 
 from tests.sandbox.faults import Sequence as Faults
 from tests.sandbox.faults import draw
-from tests.sandbox.guard import NO_UNIT
+from tests.sandbox.guard import FORGIVING
 from tests.sandbox.namespaces import NotAllowedError, fetch
 from tests.sandbox.oracle import Demands
 from tests.sandbox.ordeal import Ordeal, Trial
 from tests.sandbox.verdicts import Sum, story
 
 # Questions that leave the host every two seconds: what depends on them shall happen within a sequence.
-SETTINGS = NO_UNIT + "[guard]\nforward_interval_s = 2\n"
+SETTINGS = FORGIVING + "forward_interval_s = 2\n"
 
-TODAY = Demands(holds=False, notice_s=math.inf)
+TODAY = Demands(holds=True, notice_s=math.inf)
 """What is asked of the guard. `holds` is for one that can tell a dead network from a dead dnsmasq."""
 
 SEEDS_A_HOST = 10

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.demo import WITHOUT_STANDBY
-from tests.sandbox.guard import NO_UNIT
+from tests.sandbox.guard import FORGIVING
 from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
 from tests.sandbox.namespaces import NotAllowedError
 from tests.sandbox.report import broken_promises
@@ -116,7 +116,7 @@ Telling = Callable[[Event], Told]
 @pytest.fixture(scope="module")
 def by_default(tmp_path_factory: pytest.TempPathFactory) -> Telling:
     """All events, met by a guard with the default settings; one of them at a time."""
-    return telling(EVENTS, NO_UNIT, tmp_path_factory.mktemp("default"))
+    return telling(EVENTS, FORGIVING, tmp_path_factory.mktemp("default"))
 
 
 @pytest.fixture(scope="module")

@@ -198,6 +198,7 @@ def test_ready_when_a_lookup_has_been_answered_and_not_before(host: Host, system
     assert f"STATUS=direct: libc asks {UPSTREAM}" in " ".join(systemd.heard())
     host.start_upstream(UPSTREAM)
     systemd.wait_for("READY=1")
+    guard.wait_for_code("ready")
     assert 1 == len(guard.said("ready"))
 
 

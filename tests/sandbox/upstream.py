@@ -2,7 +2,8 @@
 
 Manners: `silent` takes questions and never answers; `servfail` and `refused` answer so; `not-ready` is
 REFUSED with EDE 14, as a dnsmasq without upstreams; `rubbish` answers what is no DNS message;
-`slow` answers properly after 0.8 s. UDP only: nobody here asks for more than fits.
+`slow` answers properly after 0.8 s; `zone` does at once, but SERVFAIL in ZONE.
+UDP only: nobody here asks for more than fits.
 """
 
 import select
@@ -19,12 +20,14 @@ import dns.rrset
 
 DELAY_S = 0.8
 ANSWER = "203.0.113.7"
+ZONE = "intranet.example."
 
 RCODES = {
     "servfail": dns.rcode.SERVFAIL,
     "refused": dns.rcode.REFUSED,
     "not-ready": dns.rcode.REFUSED,
     "slow": dns.rcode.NOERROR,
+    "zone": dns.rcode.NOERROR,
 }
 
 
@@ -40,7 +43,9 @@ def answer(wire: bytes, manner: str) -> bytes | None:
     response.set_rcode(RCODES[manner])
     if manner == "not-ready":
         response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.NOT_READY)])
-    if manner == "slow" and query.question[0].rdtype == dns.rdatatype.A:
+    if manner == "zone" and query.question[0].name.to_text() == ZONE:
+        response.set_rcode(dns.rcode.SERVFAIL)
+    elif manner in ("slow", "zone") and query.question[0].rdtype == dns.rdatatype.A:
         response.answer.append(dns.rrset.from_text(query.question[0].name, 0, "IN", "A", ANSWER))
     return response.to_wire()
 
