@@ -35,7 +35,7 @@ _UPDATES = "enable-updates"
 
 
 def look_around(settings: Settings, path: Path, error: SettingsError | None, told: dict[str, Any] | None) -> Host:
-    """Everything there is to see; takes TIMEOUT_S at most if a server is silent, milliseconds otherwise.
+    """Everything there is to see; takes twice TIMEOUT_S at most if servers are silent, milliseconds otherwise.
 
     `error` is what is wrong with the settings at `path`, and `settings` the defaults then; `told` the daemon's report.
     """
@@ -101,9 +101,9 @@ def _with_answers(seen: Host) -> Host:
 
     def asked() -> dict[str, Answer]:
         bind = (settings.dnsmasq.address, settings.dnsmasq.port, asker.SERVERS_BIND)
-        held = asker.ask([bind], TIMEOUT_S)[bind] if seen.dnsmasq.pid else None
+        held = asker.ask([bind], TIMEOUT_S)[bind]
         known = seen._replace(dnsmasq=seen.dnsmasq._replace(held=held))
-        return {**({_HELD: held} if held else {}), **_ask(_to_be_asked(known), settings)}
+        return {_HELD: held, **_ask(_to_be_asked(known), settings)}
 
     answers = _as_owner(settings, asked)
     seen = seen._replace(dnsmasq=seen.dnsmasq._replace(held=answers.pop(_HELD, None)), answers=answers)

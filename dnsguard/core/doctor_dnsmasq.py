@@ -60,6 +60,9 @@ def _absent(host: Host) -> Look:
     if not unit.is_enabled and not is_named:
         return Look("dnsmasq", "it is switched off, and libc is not told of it")
     takers = [each for each in host.listeners if each.address in _TAKES_ALL or is_loopback(each.address)]
+    if host.dnsmasq.held and host.dnsmasq.held.texts and not any(each.pid for each in takers):
+        # Under hidepid= nobody but root sees it; no other server tells whom it forwards to.
+        return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
     if takers:
         return Look("dnsmasq", seen, (_port_taken(host, takers),))
     why = (

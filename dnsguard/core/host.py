@@ -78,7 +78,8 @@ class Process(NamedTuple):
         pid: 0 if there is none, or none that can be known for it; then `missing` says why.
         nature: how it is configured; None if there is none.
         pages: the configuration files that it reads, path and text.
-        held: what it answers when asked for its servers, each "ADDRESS#PORT queries failed"; None if not asked.
+        held: what is answered at its address when its servers are asked for, each "ADDRESS#PORT queries failed", though
+            no process is found; None if not asked.
     """
 
     pid: int = 0

@@ -7,7 +7,7 @@ import pytest
 from dnsguard.core.doctor_dnsmasq import look_at_dnsmasq
 from dnsguard.core.host import Answer, Listener, Process, Thing, Unit
 from dnsguard.core.nature import Nature
-from tests.core.hosts import OFF, RUNS, UPSTREAM, dnsmasq, host
+from tests.core.hosts import OFF, RUNS, UPSTREAM, dnsmasq, holding, host
 
 ABSENT = Process(missing="no PID file")
 DIRECT = Thing("link", "/run/dnsguard/resolv.conf", f"nameserver {UPSTREAM}\n")
@@ -75,6 +75,16 @@ def test_masked(at: str, option: str) -> None:
 def test_port_taken(listener: Listener, mend: str) -> None:
     """By a unit, by a process, by somebody whom only root may see, by systemd-resolved's stub."""
     assert [("port-taken", mend)] == found(dnsmasq=ABSENT, listeners=(listener,))
+
+
+def test_dnsmasq_whose_process_is_hidden() -> None:
+    """Under hidepid= an ordinary user sees no process; but who holds servers and says so is dnsmasq."""
+    hidden, listener = Process(missing="no PID file", held=holding(UPSTREAM)), Listener("0.0.0.0")
+
+    assert [] == found(dnsmasq=hidden, listeners=(listener,))
+    # Root sees that another instance has the port.
+    assert "port-taken" == found(dnsmasq=hidden, listeners=(listener._replace(pid=9, name="dnsmasq"),))[0][0]
+    assert "port-taken" == found(dnsmasq=hidden._replace(held=Answer("refused")), listeners=(listener,))[0][0]
 
 
 def test_port_taken_elsewhere_is_no_reason() -> None:
