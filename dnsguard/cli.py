@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,13 @@ DEFAULT_CONFIG = Path("/etc/dnsguard/dnsguard.toml")
 
 # systemctl's own: the program is not running. Source: LSB, "Init Script Actions".
 EXIT_NOT_RUNNING = 3
+# `dnsguard doctor` has found something.
+EXIT_FINDINGS = 1
 # EX_CONFIG of <sysexits.h>: starting it again will not help.
 EXIT_BAD_SETTINGS = 78
-# `dnsguard wait` looks this often.
+# `dnsguard wait` looks this often at the daemon's report, and asks the servers themselves this often.
 WAIT_EVERY_S = 0.1
+WAIT_ASK_EVERY_S = 1.0
 # `dnsguard status --watch` shows it again this often: ages grow though nothing happens.
 WATCH_EVERY_S = 1.0
 
@@ -52,12 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dnsguard",
         description="Keeps /etc/resolv.conf pointing at DNS servers that work, whatever the local dnsmasq does.",
+        formatter_class=_in_eighty_columns,
     )
     parser.add_argument("--version", action="version", version=f"dnsguard {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, does: Any, words: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=words, description=words)
+        made = commands.add_parser(name, help=words, description=words, formatter_class=_in_eighty_columns)
         made.set_defaults(command=does)
         return made
 
@@ -72,12 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
     status.add_argument("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
-    wait = command("wait", _wait, "return when the daemon is in a phase, or says that this host resolves")
-    wait.add_argument("--for", dest="state", choices=("ready", "direct", "guarded"), default="guarded")
+    wait = command("wait", _wait, "return when this host resolves, or when the daemon is in a phase")
+    wait.add_argument("--for", dest="state", choices=("resolving", "ready", "direct", "guarded"), default="guarded")
     wait.add_argument(
         "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
     )
     wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    doctor = command("doctor", _doctor, "look at all that lookups depend on; say what is wrong, and what mends it")
+    doctor.add_argument("--json", action="store_true", help="for programs: findings with stable codes")
+    doctor.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     history = command("history", _history, "show the phases over time, and how long names did not resolve")
     history.add_argument(
         "--per", choices=("minute", "hour", "day"), default="hour", help="what a row is; default: hour"
@@ -90,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
+
+
+def _in_eighty_columns(prog: str) -> argparse.HelpFormatter:
+    # argparse would import shutil and all compressors to learn how wide the terminal is, at each start: 4 ms.
+    return argparse.HelpFormatter(prog, width=80)
 
 
 def _load(path: Path) -> "Settings":
@@ -198,6 +210,22 @@ def _show(path: Path, as_json: bool) -> int:
     return 0
 
 
+def _doctor(given: argparse.Namespace) -> int:
+    from dnsguard.core.doctor import examine
+    from dnsguard.core.findings import in_words, report
+    from dnsguard.core.settings import Settings
+    from dnsguard.doctor import look_around
+
+    settings, error = Settings(), None
+    try:
+        settings = _load(given.config)
+    except SettingsError as bad:
+        error = bad
+    looks = examine(look_around(settings, given.config, error, _told(Path(settings.paths.status))))
+    print(json.dumps(report(looks), indent=1) + "\n" if given.json else in_words(looks), end="")
+    return EXIT_FINDINGS if any(look.findings for look in looks) else 0
+
+
 def _age(written: str) -> str:
     """How long ago that was, in words; what is not a time is given back as it is."""
     try:
@@ -214,17 +242,34 @@ def _age(written: str) -> str:
 
 
 def _wait(given: argparse.Namespace) -> int:
-    path = Path(_load(given.config).paths.status)
+    settings, state = _load(given.config), given.state
+    reached = _reached(state, settings)
+    every_s = WAIT_ASK_EVERY_S if state == "resolving" else WAIT_EVERY_S
     deadline_s = time.monotonic() + given.timeout
-    while True:
-        told = _told(path) or {}
-        reached = told.get("ready") if given.state == "ready" else told.get("phase") == given.state
-        if reached and _is_running(told):
-            return 0
-        if time.monotonic() >= deadline_s:
-            print(f"dnsguard: not {given.state} after {given.timeout:g} s; `dnsguard status` says why", file=sys.stderr)
+    while not reached():
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            advice = "`dnsguard doctor` says what is wrong" if state == "resolving" else "`dnsguard status` says why"
+            print(f"dnsguard: not {state} after {given.timeout:g} s; {advice}", file=sys.stderr)
             return 1
-        time.sleep(WAIT_EVERY_S)
+        time.sleep(min(every_s, left_s))
+    return 0
+
+
+def _reached(state: str, settings: "Settings") -> Callable[[], bool]:
+    """What says whether the state is reached; "resolving" is a question about this host, and needs no daemon."""
+    if state == "resolving":
+        from dnsguard.doctor import is_resolving
+
+        return lambda: is_resolving(settings)
+    return lambda: _in_state(Path(settings.paths.status), state)
+
+
+def _in_state(path: Path, state: str) -> bool:
+    """Whether a daemon runs and its report says so."""
+    told = _told(path) or {}
+    reached = told.get("ready") if state == "ready" else told.get("phase") == state
+    return bool(reached) and _is_running(told)
 
 
 def _history(given: argparse.Namespace) -> int:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from dnsguard.core.findings import Finding, Look, report
 from dnsguard.core.metrics import METRICS
 from dnsguard.core.settings import Settings, parse
 from dnsguard.tally import CAUSES, FLIPS
 from tests.house.tree import MODULES, ROOT, parsed
 
 README = (ROOT / "README.md").read_text()
+MANUAL = ROOT / "packaging/dnsguard.8"
 EXAMPLE = ROOT / "etc/dnsguard/dnsguard.toml"
 # Calls whose first argument is a code.
 SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say", "_write"}
@@ -44,6 +46,28 @@ def test_every_code_is_in_the_readme_with_what_to_do_and_no_other() -> None:
     told = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
 
     assert said == told
+
+
+def test_every_finding_of_doctor_is_in_the_readme_and_in_the_manual_page_and_no_other() -> None:
+    """Somebody who has only the manual page looks it up there."""
+    calls = (node for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
+    findings = (call for call in calls if getattr(call.func, "id", "") == "Finding" and call.args)
+    found = {code for call in findings for code in constants(call.args[0])}
+    table = README.partition("## What `dnsguard doctor` finds")[2].partition("\n## ")[0]
+    page = MANUAL.read_text().partition(".Sh DOCTOR\n")[2].partition("\n.Sh ")[0].partition("The codes are:")[2]
+
+    assert len(found) > 30
+    assert found == set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert found == set(re.findall(r"^\.It ([a-z-]+)$", page.partition("\n.El\n")[0], re.MULTILINE))
+
+
+def test_keys_of_doctor_s_json_are_in_the_manual_page() -> None:
+    """What a program reads is a promise."""
+    page = MANUAL.read_text()
+    told = report((Look("part", "seen", (Finding("code", "what", "why", "mend"),)),))
+    names = {*told, *(key for kind in ("looks", "findings") for each in told[kind] for key in each)}
+
+    assert {name for name in names if f".It {name}\n" not in page and f".Ql {name}" not in page} == set()
 
 
 def test_the_example_configuration_names_every_key_at_its_default() -> None:
