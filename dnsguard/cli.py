@@ -32,11 +32,11 @@ WAIT_EVERY_S = 0.1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if refused, 2 for wrong words, 3 if no daemon runs, 78 for bad settings."""
-    given = _parser().parse_args(arguments)
+    given = command_line().parse_args(arguments)
     try:
         code: int = given.command(given)
     except DnsguardError as error:
-        print(f"dnsguard: {error}", file=sys.stderr)
+        _complain(error)
         return EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else 1
     except BrokenPipeError:
         # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
@@ -45,7 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _complain(error: DnsguardError) -> None:
+    """Say what was refused; in a unit as an error with its code, for a line on stderr would have neither there."""
+    # $JOURNAL_STREAM is inherited by shells whose stderr is something else; only then is the edge asked, which is slow.
+    if "JOURNAL_STREAM" in os.environ and sys.stderr:
+        from dnsguard.edge.journal import configure, is_journal
+
+        if is_journal(sys.stderr):
+            log = configure(None)
+            log.say(error.code, "error", error.text)
+            log.close()
+            return
+    print(f"dnsguard: {error}", file=sys.stderr)
+
+
+def command_line() -> argparse.ArgumentParser:
+    """What may be typed; the manual page is compared with it, and the completions are made from it."""
     parser = argparse.ArgumentParser(
         prog="dnsguard",
         description="Keeps /etc/resolv.conf pointing at DNS servers that work, whatever the local dnsmasq does.",

@@ -21,7 +21,7 @@ NEVER = {
     "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
 }
 # What the core may use of the standard library: no file, socket, clock or log among it.
-PURE = {"collections", "dataclasses", "enum", "ipaddress", "re", "tomllib", "types", "typing"}
+PURE = {"collections", "dataclasses", "enum", "functools", "ipaddress", "re", "tomllib", "types", "typing", "uuid"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
