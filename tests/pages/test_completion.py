@@ -13,7 +13,7 @@ import pytest
 from dnsguard.cli import command_line
 from pages.completion import bash, commands, options, zsh
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 OVER = "the-end"
 
 # What is typed, and what `dnsguard` is called with when Tab has been pressed and the line is sent.
