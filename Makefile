@@ -9,8 +9,9 @@ DEMO ?=
 BENCH ?=
 TABLE ?=
 SOAK ?=
+FLEET ?=
 
-.PHONY: help deps test check unit system table suite suites demo bench soak deb lint reproducible pages picture clean
+.PHONY: help deps test check unit system table suite suites demo bench soak fleet deb lint reproducible pages picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +54,9 @@ bench: deps ## how long things take (BENCH="--rounds 20 --only death")
 
 soak: deps ## random faults against a guarded host (SOAK="--first 0 --count 1000 --side-by-side 12")
 	$(PYTHON) -m tests.sandbox.soak $(SOAK)
+
+fleet: deps ## what 100 000 hosts ask their upstreams: a simulation, three minutes (FLEET="--hosts 5000 --seed 2")
+	$(PYTHON) -m tests.fleet.load $(FLEET)
 
 deb: ## dist/dnsguard_VERSION_all.deb, from HEAD, built in a clean Debian 13; needs root
 	packaging/build.sh

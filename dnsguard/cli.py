@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ EXIT_NOT_RUNNING = 3
 EXIT_BAD_SETTINGS = 78
 # `dnsguard wait` looks this often.
 WAIT_EVERY_S = 0.1
+# `dnsguard status --watch` shows it again this often: ages grow though nothing happens.
+WATCH_EVERY_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +85,7 @@ def command_line() -> argparse.ArgumentParser:
         made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     status = command("status", _status, "show the phase, the servers and the last probes")
     status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
+    status.add_argument("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     wait = command("wait", _wait, "return when the daemon is in a phase, or says that this host resolves")
     wait.add_argument("--for", dest="state", choices=("ready", "direct", "guarded"), default="guarded")
@@ -89,6 +93,15 @@ def command_line() -> argparse.ArgumentParser:
         "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
     )
     wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    history = command("history", _history, "show the phases over time, and how long names did not resolve")
+    history.add_argument(
+        "--per", choices=("minute", "hour", "day"), default="hour", help="what a row is; default: hour"
+    )
+    history.add_argument("--since", default="", metavar="WHEN", help="90m, 12h, 30d, or a date and time")
+    history.add_argument("--file", type=Path, metavar="FILE", help="output of journalctl -o json; - for standard input")
+    history.add_argument("--json", action="store_true", help="for programs")
+    replay = command("replay", _replay, "decide again what a log has recorded, and explain each decision")
+    replay.add_argument("file", type=Path, help="output of journalctl -o json --all; - for standard input")
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
@@ -165,21 +178,54 @@ def _detach(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from dnsguard.core.report import in_words
-
     path = Path(_load(given.config).paths.status)
+    if not given.watch:
+        return _show(path, given.json)
+    try:
+        while True:
+            if sys.stdout.isatty() and not given.json:
+                # Home, and clear what is below: nothing flickers.
+                print("\x1b[H\x1b[J", end="")
+            code = _show(path, given.json)
+            sys.stdout.flush()
+            if code:
+                return code
+            time.sleep(WATCH_EVERY_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _show(path: Path, as_json: bool) -> int:
+    from dnsguard.core.screen import screen
+
     told = _told(path)
     if told is None:
         print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
         return EXIT_NOT_RUNNING
     running = _is_running(told)
-    print(json.dumps({**told, "running": running}, indent=1) if given.json else in_words(told), end="")
-    if given.json:
-        print()
+    if as_json:
+        print(json.dumps({**told, "running": running}, indent=1))
+    else:
+        print(screen(told, _age, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
     if not running:
         print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
         return EXIT_NOT_RUNNING
     return 0
+
+
+def _age(written: str) -> str:
+    """How long ago that was, in words; what is not a time is given back as it is."""
+    try:
+        seconds = time.time() - datetime.fromisoformat(written).timestamp()
+    except ValueError:
+        return written
+    if seconds < 0:
+        # The clock was set back since.
+        return f"{-seconds:.0f} s in the future"
+    for most_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (math.inf, 86_400, "days")):
+        if seconds < most_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    raise AssertionError  # infinity is more than any age
 
 
 def _wait(given: argparse.Namespace) -> int:
@@ -194,6 +240,18 @@ def _wait(given: argparse.Namespace) -> int:
             print(f"dnsguard: not {given.state} after {given.timeout:g} s; `dnsguard status` says why", file=sys.stderr)
             return 1
         time.sleep(WAIT_EVERY_S)
+
+
+def _history(given: argparse.Namespace) -> int:
+    from dnsguard.past import history
+
+    return history(given.per, given.since, given.file, as_json=given.json)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from dnsguard.past import replay
+
+    return replay(given.file)
 
 
 def _is_running(told: dict[str, Any]) -> bool:

@@ -5,7 +5,6 @@ decided upon before the loop hears of anything else; a question to the network a
 """
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -14,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from dnsguard.book import Book
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core import remembered, resolvconf
@@ -24,7 +22,6 @@ from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.owner import found
 from dnsguard.core.record import to_plain
-from dnsguard.core.report import report
 from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
@@ -37,6 +34,7 @@ from dnsguard.edge.dnsmasq_conf import read_nature
 from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
+from dnsguard.noticeboard import Noticeboard
 from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths
 
 
@@ -57,7 +55,7 @@ class Daemon:
         self._questions: set[asyncio.Task[Event]] = set()
         self._left = asyncio.Event()
         self._crash: BaseException | None = None
-        self._book = Book()
+        self._board = Noticeboard(settings.paths, log.say, self._loop.time)
         self._prober = prober_for(settings)
         paths = source_paths(settings)
         self._sources, self._request = paths, request_paths(settings)
@@ -142,7 +140,6 @@ class Daemon:
         for action in actions:
             self._perform(action)
         # Performed first, told after: libc waits for the file, nobody waits for the log.
-        self._book.enter(before, event, self._state, actions)
         self._tell(before, event, actions)
 
     def _perform(self, action: Action) -> None:
@@ -248,25 +245,8 @@ class Daemon:
                 state=to_plain(before),
                 actions=to_plain(actions),
             )
-        if self._book.is_news(after):
+        if self._board.post(before, event, after, actions, said):
             self._service.status(status_line(after))
-            self._write_status()
-        elif event == on.TimerFired(Timer.LOOK):
-            # Nothing has changed, but the last probes and the counters have.
-            self._write_status()
-
-    def _write_status(self) -> None:
-        told = report(self._state, self._book.witness())
-        data = (json.dumps(told, indent=1) + "\n").encode("utf-8", "backslashreplace")
-        try:
-            publisher.replace_file(Path(self._settings.paths.status), data)
-        except OSError as error:
-            # libc does not read it: say so once in a while, and go on guarding.
-            if self._book.counters["status_failures"] == 0:
-                self._log.say(
-                    "status-failed", "warning", f"cannot write {self._settings.paths.status}: {error.strerror}"
-                )
-            self._book.counters["status_failures"] += 1
 
     def _close(self) -> None:
         for timer in self._timers.values():

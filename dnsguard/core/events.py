@@ -3,7 +3,7 @@
 Events that answer an action carry the action's generation: an answer with an old one is not news.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
@@ -150,11 +150,12 @@ class ProbeFailed:
 
 @dataclass(frozen=True, slots=True)
 class LookupAnswered:
-    """Answers AskPublished: this published server answered first."""
+    """Answers AskPublished: this published server answered first; `took_ms` is for people."""
 
     kind: Kind
     generation: int
     nameserver: str
+    took_ms: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,16 @@ class LookupFailed:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Answers AskUpstreams: which of them have answered, and which have not, though asked three times."""
+    """Answers AskUpstreams: which of them have answered, and which have not, though asked three times.
+
+    Attributes:
+        took_ms: how long each that answered took, for people.
+    """
 
     generation: int
     answered: tuple[str, ...]
     unanswered: tuple[str, ...]
+    took_ms: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

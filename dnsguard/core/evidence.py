@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnsguard.core import events as on
+from dnsguard.core.events import Event
+from dnsguard.core.resolvconf import MAX_NAMESERVERS
+from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Fault, Verdict
 
 
@@ -75,3 +79,19 @@ def _fault(through: Answers, directly: Directly, failing: Answers) -> Fault:
         return Fault.ZONE
     spoke = any(trouble and trouble.verdict in _SPOKE for trouble in directly.values())
     return Fault.UNKNOWN if spoke else Fault.NETWORK
+
+
+def heard(before: State, event: Event) -> Mapping[str, tuple[bool, float | None]]:
+    """What an event tells of servers that were asked directly: who answered, and in how many ms, None if unmeasured."""
+    match event:
+        case on.LookupAnswered(kind, generation, nameserver, took_ms) if (kind, generation) == before.published:
+            return {nameserver: (True, took_ms)}
+        case on.LookupFailed(kind, generation) if (kind, generation) == before.published:
+            return dict.fromkeys(file_of(before).nameservers[:MAX_NAMESERVERS], (False, None))
+        case on.Compared(generation, answered, unanswered, took_ms) if generation == before.generation:
+            times = dict(zip(answered, took_ms, strict=False))
+            return {each: (True, times.get(each)) for each in answered} | dict.fromkeys(unanswered, (False, None))
+        case on.ProbeFailed(generation=generation, answered=answered, unanswered=unanswered):
+            if generation == before.generation:
+                return dict.fromkeys(answered, (True, None)) | dict.fromkeys(unanswered, (False, None))
+    return {}

@@ -13,7 +13,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
 from dnsguard.core.events import Event
-from dnsguard.core.moves import Step, hand_over, is_stale, may_be_disturbed, tell
+from dnsguard.core.moves import Step, ask_published, hand_over, is_stale, may_be_disturbed, tell
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Timer
 
@@ -48,7 +48,13 @@ def step_on(state: State, event: Event) -> Step:
 
 def _ask_update(state: State) -> Step:
     """Once for each list and process: resolvconf's hooks are run, and other packages' with them."""
-    return (state, ()) if state.asked_update else (replace(state, asked_update=True), (do.AskUpdate(),))
+    if state.asked_update:
+        return state, ()
+    state = replace(state, asked_update=True)
+    if not state.policy.restarts:
+        return state, (do.AskUpdate(),)
+    # The step after this is hard: what is known of the upstreams may be as old as their list, so they are asked again.
+    return replace(state, standby=None), (do.AskUpdate(), *ask_published(state))
 
 
 def _with_next_step(state: State, actions: tuple[Action, ...]) -> Step:

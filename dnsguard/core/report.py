@@ -1,6 +1,6 @@
 """State -> what `dnsguard status` shows, and back: status.json, version 1."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dnsguard.core import resolvconf
@@ -14,6 +14,31 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What was last heard of an upstream that was asked directly.
+
+    Attributes:
+        answers: whether it did; `took_ms`: how long that took, None if it did not or that was not measured.
+        at: when, ISO 8601 in UTC.
+    """
+
+    answers: bool
+    took_ms: float | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of phase: when (ISO 8601 in UTC), from where, to where, and the log line that says why."""
+
+    at: str
+    before: str
+    after: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Witness:
     """What the daemon saw, for people; nothing is decided by it.
 
@@ -23,6 +48,8 @@ class Witness:
         since: when this phase began, ISO 8601 in UTC; `written`: when the report was.
         probe: the last probe, in words; `forwarded`: the last one that was forwarded.
         counters: how often each thing was done, since the daemon started.
+        heard: by the upstream's address; those that were never asked directly are not in it.
+        moves: the last changes of phase, the oldest first.
     """
 
     pid: int
@@ -32,12 +59,15 @@ class Witness:
     probe: str
     forwarded: str
     counters: dict[str, int]
+    heard: dict[str, Heard] = field(default_factory=dict)
+    moves: tuple[Move, ...] = ()
 
 
 def report(state: "State", witness: Witness) -> dict[str, Any]:
     """Everything that a program may want to know, as JSON can carry it."""
     # `dnsguard status` reads a report and never makes one: it need not wait for events, actions and state.
     from dnsguard.core.nature import standby_rule
+    from dnsguard.core.outlook import outlook
     from dnsguard.core.words import status_line
 
     known = state.upstreams
@@ -50,6 +80,7 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
         "since": witness.since,
         "written": witness.written,
         "summary": status_line(state),
+        "next": outlook(state),
         "ready": state.ready,
         "attached": state.attached,
         "generation": state.generation,
@@ -78,42 +109,11 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
         },
         "last_probe": witness.probe,
         "last_forwarded": witness.forwarded,
+        "heard": {each: asdict(witness.heard[each]) for each in state.nameservers if each in witness.heard},
+        "moves": [asdict(move) for move in witness.moves],
         "complaints": list(state.complaints),
         "counters": dict(witness.counters),
     }
-
-
-def in_words(told: dict[str, Any]) -> str:
-    """A report for a human, one fact a line. Keys that are missing are passed over."""
-    dnsmasq = told.get("dnsmasq") or {}
-    pid = dnsmasq.get("pid")
-    reason = f": {told['standby_why']}" if told.get("standby_why") else ""
-    lines = [
-        ("phase", f"{told.get('phase')} since {told.get('since')} (before: {told.get('phase_before') or 'none'})"),
-        ("libc", told.get("summary")),
-        ("upstreams", f"{_listed(told.get('upstreams'))} (generation {told.get('generation')}, {told.get('source')})"),
-        ("dnsmasq", f"PID {pid}" if pid else f"absent: {dnsmasq.get('missing') or 'not looked for yet'}"),
-        ("holds", "unknown" if dnsmasq.get("holds") is None else _listed(dnsmasq["holds"])),
-        ("offered", "no such file" if dnsmasq.get("offered") is None else _listed(dnsmasq["offered"])),
-        (
-            "standby",
-            f"{told.get('standby') or 'none yet'}, {'used' if told.get('standby_used') else 'not used'}{reason}",
-        ),
-        ("named last", f"{_listed(told.get('spared'))}, for want of an answer" if told.get("spared") else "none"),
-        ("fault", told.get("fault") or "none"),
-        ("attached", _ATTACHED.get(str(told.get("attached")), "unknown")),
-        ("probe", told.get("last_probe") or "none yet"),
-        ("forwarded", told.get("last_forwarded") or "none yet"),
-        ("counters", ", ".join(f"{name} {count}" for name, count in (told.get("counters") or {}).items())),
-    ]
-    lines += [("barred", dnsmasq["barred"])] if dnsmasq.get("barred") else []
-    lines += [("note", note) for note in dnsmasq.get("notes") or []]
-    lines += [("in doubt", doubt) for doubt in dnsmasq.get("in_doubt") or []]
-    lines += [("complaint", complaint) for complaint in told.get("complaints") or []]
-    return "".join(f"{name:>10}: {words}\n" for name, words in lines)
-
-
-_ATTACHED = {"True": "yes", "False": "no: resolv.conf is somebody else's"}
 
 
 def upstreams_text(told: dict[str, Any]) -> str:
@@ -129,7 +129,3 @@ def last_phase(told: dict[str, Any]) -> str:
     """The phase that the daemon was in before it began to stop, or died; "" if that is unknown."""
     phase = told.get("phase_before") if told.get("phase") == "stopping" else told.get("phase")
     return str(phase or "")
-
-
-def _listed(words: Any) -> str:
-    return ", ".join(str(word) for word in words or ()) or "none"

@@ -20,6 +20,8 @@ class Paths:
     """The file that the daemon writes."""
     status: str = "/run/dnsguard/status.json"
     """What `dnsguard status` prints."""
+    metrics: str = "/run/dnsguard/metrics.prom"
+    """Counters in Prometheus' text format; "" to write none."""
     request: str = "/run/dnsguard/attach-wanted"
     """Touched by the daemon when somebody took /etc/resolv.conf away."""
     kept: str = "/var/lib/dnsguard/resolv.conf.kept"
@@ -213,6 +215,8 @@ def _text(key: str, value: Any, where: _Place) -> str:
         return _address(key, value, where)
     if key == "questions":
         return _question(key, value, where)
+    if key == "metrics" and not value:
+        return value
     if key != "unit" and not (value.startswith("/") and value.isprintable()):
         raise where.error("not-a-path", key, f"{key} = {value!a}; it must be a path that begins with /")
     if key == "unit" and ("/" in value or not value.isprintable()):

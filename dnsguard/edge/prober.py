@@ -49,6 +49,7 @@ STAGGER_S = 0.3
 
 _Server = tuple[str, int]
 _Asking = asyncio.Task[Trouble | None]
+_Timed = asyncio.Task[tuple[Trouble | None, float]]
 _Key = TypeVar("_Key")
 
 
@@ -98,19 +99,19 @@ class Prober:
         forward_timeout_s, and a STAGGER_S for each server but the first.
         """
         waiting = list(asked.nameservers[:MAX_NAMESERVERS])
-        asking: dict[_Asking, str] = {}
+        asking: dict[_Timed, str] = {}
         failures: list[str] = []
         try:
             while waiting or asking:
                 if waiting:
                     nameserver = waiting.pop(0)
-                    asking[asyncio.create_task(self._lookup(nameserver))] = nameserver
+                    asking[asyncio.create_task(self._look_up(nameserver))] = nameserver
                 patience_s = STAGGER_S if waiting else None
                 await asyncio.wait(asking, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in asking if task.done()]:
-                    nameserver, trouble = asking.pop(task), task.result()
+                    nameserver, (trouble, took_ms) = asking.pop(task), task.result()
                     if not trouble:
-                        return LookupAnswered(asked.kind, asked.generation, nameserver)
+                        return LookupAnswered(asked.kind, asked.generation, nameserver, took_ms)
                     failures.append(trouble.detail)
         finally:
             for task in asking:
@@ -121,10 +122,10 @@ class Prober:
     async def compare(self, asked: AskUpstreams) -> Compared:
         """Ask each of the upstreams the first question, all at the same time. Takes at most forward_timeout_s."""
         nameservers = asked.nameservers[:MAX_UPSTREAMS]
-        troubles = await asyncio.gather(*(self._lookup(each) for each in nameservers))
-        said = dict(zip(nameservers, troubles, strict=True))
-        answered = tuple(each for each, trouble in said.items() if not trouble)
-        return Compared(asked.generation, answered, tuple(each for each in said if each not in answered))
+        said = zip(nameservers, await asyncio.gather(*map(self._look_up, nameservers)), strict=True)
+        took_ms = {each: took_ms for each, (trouble, took_ms) in said if not trouble}
+        unanswered = tuple(each for each in nameservers if each not in took_ms)
+        return Compared(asked.generation, tuple(took_ms), unanswered, tuple(took_ms.values()))
 
     async def _ask_through(self, asked: Probe, held: tuple[str, ...] | None) -> Evidence | Trouble | None:
         """Ask all questions that dnsmasq must forward, and its upstreams what it fails at.
@@ -164,10 +165,13 @@ class Prober:
         reply = await _exchange((self.address, self.port), query, _now_s() + self.timeout_s)
         return reply if isinstance(reply, Trouble) else read_held(reply)
 
-    async def _lookup(self, nameserver: str) -> Trouble | None:
+    async def _look_up(self, nameserver: str) -> tuple[Trouble | None, float]:
+        """Ask what shows that this server works; what is wrong with that, and how long it took in milliseconds."""
+        began_s = _now_s()
         port = self.port if canonical(nameserver) == canonical(self.address) else self.upstream_port
         # Any answer will do: an upstream need not know the operator's own zones for this host to resolve.
-        return await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0], prove=False)
+        trouble = await self._forward((nameserver, port), (self.questions or (ROOT_SOA,))[0], prove=False)
+        return trouble, (_now_s() - began_s) * 1000
 
     async def _forward(self, server: _Server, question: Question, prove: bool) -> Trouble | None:
         """Ask as libc does, without EDNS; ask again with it only to learn why there was a refusal."""

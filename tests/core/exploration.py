@@ -282,7 +282,9 @@ def outcomes(action: Action, world: World) -> Iterator[tuple[World, Event | None
             yield world, None
             yield world, on.EndFailed(generation, pid, "EPERM")
         case _:
-            yield world, REQUESTED.get(type(action))
+            # What was heard before resolvconf was asked is too old for the step after that.
+            heard = 0 if isinstance(action, do.AskUpdate) else world.heard
+            yield world._replace(heard=heard), REQUESTED.get(type(action))
 
 
 def _asked_too(asked: do.Probe | do.AskPublished, world: World) -> frozenset[do.Probe | do.AskPublished]:

@@ -8,7 +8,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Phase, Timer
+from dnsguard.core.vocabulary import Kind, Phase, Timer
 from tests.core.story import OLD, PID, POLICY, direct, guarded, kinds, look
 
 LATER = on.TimerFired(Timer.RELOAD)
@@ -61,7 +61,7 @@ def test_a_file_that_lags_behind_is_asked_for_and_dnsmasq_told_all_the_same() ->
     """resolvconf may have lost the change: its lock was held for ten seconds."""
     _, actions = decide(direct(reloaded=0, offered=()), LATER)
 
-    assert (do.AskUpdate(), do.Reload(1, PID)) == actions
+    assert [do.AskUpdate, do.AskPublished, do.Reload] == kinds(actions)
     assert (do.Reload(1, PID),) == decide(direct(reloaded=0), LATER)[1]
 
 
@@ -70,8 +70,20 @@ def test_after_the_last_sighup_the_file_is_written_again_once() -> None:
     state, actions = decide(SPENT, LATER)
     wait = do.SetTimer(Timer.RELOAD, POLICY.reload_retry_s * 2**POLICY.reload_tries)
 
-    assert (do.AskUpdate(), wait) == actions
+    assert (do.AskUpdate(), wait) == (actions[0], actions[-1])
     assert do.AskUpdate not in kinds(decide(state, LATER)[1])
+
+
+def test_before_the_last_step_the_upstreams_are_asked_again() -> None:
+    """They may have fallen silent since they answered; where nobody is ever ended that is of no interest."""
+    state, actions = decide(SPENT, LATER)
+    again = decide(replace(SPENT, policy=replace(POLICY, restarts=0)), LATER)[1]
+
+    assert [do.AskUpdate, do.AskPublished] == kinds(actions)
+    assert do.EndDnsmasq not in kinds(decide(state, LATER)[1])
+    heard, _ = decide(state, on.LookupAnswered(Kind.DIRECT, 1, OLD))
+    assert do.EndDnsmasq in kinds(decide(heard, LATER)[1])
+    assert [do.AskUpdate] == kinds(again)
 
 
 def test_a_file_that_lags_behind_is_asked_for_once() -> None:
@@ -79,7 +91,7 @@ def test_a_file_that_lags_behind_is_asked_for_once() -> None:
     state, first = decide(direct(held=(), offered=()), LATER)
     wait = do.SetTimer(Timer.RELOAD, POLICY.offer_wait_s)
 
-    assert (do.AskUpdate(), wait) == first
+    assert (do.AskUpdate(), wait) == (first[0], first[-1])
     assert (state, (wait,)) == decide(state, LATER)
 
 

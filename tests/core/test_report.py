@@ -1,16 +1,15 @@
 """Twin of dnsguard/core/report.py: what `dnsguard status` shows."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dnsguard.core.nature import Nature
-from dnsguard.core.report import Witness, in_words, last_phase, report, upstreams_text
+from dnsguard.core.report import Heard, Move, Witness, last_phase, report, upstreams_text
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Fault
-from tests.core.story import OLD, PID, direct, guarded
+from tests.core.story import NEW, OLD, PID, direct, guarded
 
 WITNESS = Witness(1, "direct", "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00", "passed", "", {"probes": 3})
 
@@ -26,36 +25,25 @@ def test_a_program_reads_phase_generation_servers_and_what_dnsmasq_holds() -> No
     assert {"probes": 3} == told["counters"]
 
 
-def test_a_human_reads_the_same_in_words() -> None:
-    """One fact a line."""
-    words = in_words(report(guarded(complaints=("file: binary",), attached=False), WITNESS))
-
-    assert "guarded since 2026-01-01" in words
-    assert f"libc asks 127.0.0.1, {OLD}" in words
-    assert "somebody else's" in words
-    assert "file: binary" in words
-
-
-def test_the_reason_for_the_standby_line_stands_in_both() -> None:
+def test_the_reason_for_the_standby_line_stands_there() -> None:
     """And what bars or blurs a dnsmasq, and what is noted of it."""
     told = report(guarded(nature=Nature(validates=True, no_ident=True, unread=("a file",))), WITNESS)
-    barred = in_words(report(direct(nature=Nature(port=0)), WITNESS))
 
     assert (False, True) == (told["standby_used"], "DNSSEC" in told["standby_why"])
     assert (1, ["a file"], "") == (
         len(told["dnsmasq"]["notes"]),
         *(told["dnsmasq"][it] for it in ("in_doubt", "barred")),
     )
-    assert f"standby: {OLD}, not used: dnsmasq validates DNSSEC" in in_words(told)
-    assert "note: it does not tell what it holds (no-ident)" in in_words(told)
-    assert "in doubt: a file" in in_words(told)
-    assert f"standby: {OLD}, used: dnsmasq neither" in barred
-    assert "barred: it serves no DNS (port=0)" in barred
 
 
-def test_nothing_known_yet_can_be_said_as_well() -> None:
-    """Right after the start."""
-    assert "no upstream is known yet" in in_words(report(State(), WITNESS))
+def test_what_was_heard_of_each_upstream_and_the_last_moves_stand_there() -> None:
+    """As JSON can carry it; of upstreams that are not known any more nothing is said."""
+    heard = {OLD: Heard(True, 1.5, "2026-01-01T00:00:00+00:00"), NEW: Heard(False, None, "2026-01-01T00:00:00+00:00")}
+    move = Move("2026-01-01T00:00:00+00:00", "direct", "proving", "on-trial", "it is on trial")
+    told = json.loads(json.dumps(report(guarded(), replace(WITNESS, heard=heard, moves=(move,)))))
+
+    assert {OLD: {"answers": True, "took_ms": 1.5, "at": "2026-01-01T00:00:00+00:00"}} == told["heard"]
+    assert [("direct", "proving", "on-trial")] == [(it["before"], it["after"], it["code"]) for it in told["moves"]]
 
 
 def test_the_last_real_upstreams_can_be_handed_back() -> None:
@@ -78,16 +66,9 @@ def test_the_last_phase_is_the_one_before_stopping(told: dict[str, str], expecte
     assert expected == last_phase(told)
 
 
-@given(st.dictionaries(st.sampled_from(["phase", "upstreams", "counters", "dnsmasq", "complaints"]), st.just(None)))
-def test_a_report_of_another_version_is_shown_as_far_as_it_goes(told: dict[str, None]) -> None:
-    """A daemon that is being upgraded may have written it."""
-    assert in_words(told)
-
-
 def test_a_fault_and_a_silent_upstream_are_reported() -> None:
     """Both name who is to be looked at."""
     told = report(guarded(fault=Fault.NETWORK, spared=(OLD,)), WITNESS)
 
     assert ("network", [OLD]) == (told["fault"], told["spared"])
     assert "the network is down" in told["summary"]
-    assert f"named last: {OLD}, for want of an answer\n" in in_words(told)

@@ -46,6 +46,8 @@ def test_what_is_said_counts_and_the_rest_keeps_its_default() -> None:
         ('[dnsmasq]\nunit = "a/b"', "not-a-choice", "a unit's name"),
         ("[dnsmasq]\nunit = 7", "wrong-type", "a text in quotes"),
         ('[paths]\nstatus = "status.json"', "not-a-path", "begins with /"),
+        ('[paths]\nmetrics = "metrics.prom"', "not-a-path", "begins with /"),
+        ('[paths]\nstatus = ""', "not-a-path", "begins with /"),
         ('[paths]\nother_sources = "/a"', "wrong-type", "a list of texts"),
         ("[paths]\nother_sources = [1]", "wrong-type", "a text in quotes"),
         ('[health]\nquestions = ["intranet.example"]', "not-a-question", "a name and a type"),
@@ -59,6 +61,11 @@ def test_a_mistake_is_named_with_its_place_and_its_mend(text: str, code: str, hi
 
     assert code == caught.value.code
     assert hint in str(caught.value)
+
+
+def test_metrics_can_be_switched_off() -> None:
+    """It is the only path that nothing hangs on."""
+    assert "" == parse('[paths]\nmetrics = ""\n').paths.metrics
 
 
 def test_a_dotted_or_inline_key_is_found_as_well() -> None:

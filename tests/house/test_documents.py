@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from dnsguard.core.metrics import METRICS
 from dnsguard.core.settings import Settings, parse
+from dnsguard.tally import CAUSES, FLIPS
 from pages.codes import DOCUMENT, SOURCE, codes, with_table
 from tests.house.tree import MODULES, ROOT, name_of, parsed
 
 NAME = SOURCE.relative_to(ROOT)
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = ROOT / "etc/dnsguard/dnsguard.toml"
 # Calls whose first argument is a code.
-SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say"}
+SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say", "_write"}
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
@@ -134,3 +136,47 @@ def sections() -> Iterator[list[str]]:
     for section in fields(Settings):
         keys = [each.name for each in fields(getattr(Settings(), section.name))]
         yield [key for key in keys if key not in ("dnsmasq_address", "dnsmasq_port")]
+
+
+METRICS_PAGE = ROOT / "docs/fleet/metrics.md"
+METRIC_ROW = re.compile(r"^\| `(dnsguard_[a-z_]+)` \| ([a-z]+) \|([^|]*)\|", re.MULTILINE)
+
+
+def test_every_metric_is_documented_with_type_and_labels_and_no_other() -> None:
+    """Who writes a query reads this page."""
+    told = {
+        (name, kind, tuple(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels in METRIC_ROW.findall(METRICS_PAGE.read_text())
+    }
+
+    assert {(metric.name, metric.kind, metric.labels) for metric in METRICS} == told
+
+
+def test_every_cause_of_unavailability_is_defined_and_no_other() -> None:
+    """A number that nobody can explain is worth nothing."""
+    table = METRICS_PAGE.read_text().partition("## Seconds of unavailability")[2]
+
+    assert set(CAUSES) == set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+
+
+def test_every_cause_of_a_flip_is_a_log_code() -> None:
+    """A dashboard leads to the table of codes, and to the journal."""
+    assert {cause for _, cause in FLIPS} <= set(codes())
+
+
+def test_the_manual_page_names_every_metric_and_no_other() -> None:
+    """On a host without this checkout there is no other."""
+    page = (ROOT / "pages/dnsguard.8.scd").read_text()
+    told = set(re.findall(r"^\*(dnsguard_\w+)\*", page, re.MULTILINE))
+
+    assert {metric.name for metric in METRICS} == told, "METRICS in pages/dnsguard.8.scd"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/fleet").glob("*.*")), ids=lambda path: path.name)
+def test_what_is_written_about_metrics_names_those_there_are(path: Path) -> None:
+    """A misspelt query is never an error: it is an empty graph, or an alert that never comes."""
+    names = {metric.name for metric in METRICS}
+    histograms = {metric.name for metric in METRICS if metric.kind == "histogram"}
+    names |= {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
+
+    assert set(re.findall(r"\bdnsguard_[a-z_]*[a-z]\b", path.read_text())) <= names

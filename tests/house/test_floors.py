@@ -9,11 +9,12 @@ from tests.house.tree import MODULES, imports, name_of
 ONLY_IN = {
     "pyinotify": ("dnsguard.edge.watcher", "nobody maintains it: swapping it must be one file"),
     "dns": ("dnsguard.edge.prober", "what parses answers from the network is in one place"),
-    "systemd": ("dnsguard.edge.service", "its calls block when nobody reads: one place knows how to ask first"),
+    "systemd.daemon": ("dnsguard.edge.service", "its calls block when nobody reads: one place knows how to ask first"),
+    "systemd.journal": ("dnsguard.edge.log_reader", "the daemon writes without it, and nobody else reads"),
     "structlog": ("dnsguard.edge.journal", "logging is set up once, and the daemon alone writes the lines"),
     "asyncio": ("dnsguard.edge", "the core has no loop, and `dnsguard status` must start in a moment"),
 }
-UPSTAIRS = ("dnsguard.daemon", "dnsguard.cli", "dnsguard.wiring")
+UPSTAIRS = ("dnsguard.daemon", "dnsguard.cli", "dnsguard.wiring", "dnsguard.past")
 NEVER = {
     "dns.resolver": "its Resolver() reads /etc/resolv.conf: a circle in a program that writes that file",
     "dns.query": "it waits out the timeout on a closed port, ends at a stray datagram, and weighs 1 MiB",
@@ -21,7 +22,8 @@ NEVER = {
     "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
 }
 # What the core may use of the standard library: no file, socket, clock or log among it.
-PURE = {"collections", "dataclasses", "enum", "functools", "ipaddress", "re", "tomllib", "types", "typing", "uuid"}
+PURE = {"collections", "dataclasses", "enum", "functools", "ipaddress", "itertools", "re", "tomllib", "types", "typing"}
+PURE |= {"uuid"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -53,7 +55,8 @@ def test_each_package_has_one_place(path: Path) -> None:
     """The reasons stand beside the rules."""
     name = name_of(path)
     for imported in imports(path):
-        place, reason = ONLY_IN.get(imported.split(".")[0], (name, ""))
+        package, both = imported.split(".")[0], ".".join(imported.split(".")[:2])
+        place, reason = ONLY_IN.get(both, ONLY_IN.get(package, (name, "")))
         upstairs = imported.split(".")[0] == "asyncio" and name in UPSTAIRS
         assert name.startswith(place) or upstairs, f"{name} imports {imported}: {reason}"
         for forbidden, why in NEVER.items():

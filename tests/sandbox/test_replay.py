@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dnsguard.core.guard import decide
 from dnsguard.core.record import event_from, state_from, to_plain
+from dnsguard.past import replay
 from tests.sandbox.guard import NO_UNIT, Guard
 from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
 from tests.sandbox.processes import wait_for
@@ -13,7 +16,7 @@ from tests.sandbox.processes import wait_for
 EVERYTHING = NO_UNIT + '[log]\nlevel = "debug"\n'
 
 
-def test_recorded_run_can_be_replayed(host: Host, tmp_path: Path) -> None:
+def test_recorded_run_can_be_replayed(host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Start, lease, death, start, hang, recovery, stop: each decision follows from its line alone."""
     guard = Guard(host, tmp_path / "guard.log", EVERYTHING)
     live_through_much(host, guard)
@@ -26,6 +29,10 @@ def test_recorded_run_can_be_replayed(host: Host, tmp_path: Path) -> None:
     lived += ["direct", "proving", "guarded"] * 3
     assert [*lived, "stopping"] == without_lost_trials(turns)
     assert broken_links(decisions) == []
+    assert 0 == replay(guard.log)
+    explained = capsys.readouterr().out
+    assert "DnsmasqGone in guarded -> direct: dnsmasq (PID " in explained
+    assert explained.endswith(f"{len(decisions)} decisions, of which 0 come out otherwise or cannot be read\n")
 
 
 def live_through_much(host: Host, guard: Guard) -> None:

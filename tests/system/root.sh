@@ -4,9 +4,9 @@
 # three minutes. It is kept below the user's cache directory, named after what it is made from, and never
 # written to again; remove it to have newer packages. Needs root.
 #
-# It has what dnsguard depends on, but neither dnsmasq nor resolvconf, nor any other owner of the network's servers:
-# those, and what they need beyond it, are .deb files in ../debs, and inside, in the same files, an apt repository
-# that asks no network.
+# It has what dnsguard depends on, but neither dnsmasq nor resolvconf, nor any other owner of the network's servers, nor
+# who reads its metrics: those, and what they need beyond it, are .deb files in ../debs, and inside, in the same files,
+# an apt repository that asks no network.
 set -eu
 
 suite=$1
@@ -17,6 +17,7 @@ packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 if
 offered="dnsmasq resolvconf"
 # Fetched one by one, because some exclude each other, and without what they only recommend.
 owners="network-manager systemd-resolved openresolv isc-dhcp-client dhcpcd-base"
+readers="prometheus prometheus-node-exporter"
 
 digest=$(printf '%s\n' "$packages" | cat - "$0" "$packaging/new-root.sh" | sha256sum | cut -c1-12)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/system-$suite-$digest
@@ -38,8 +39,9 @@ mkdir "$work/debs" "$work/machine"
 	--customize-hook='rm "$1"/var/cache/apt/archives/*.deb' \
 	--customize-hook="APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
 		-o APT::Install-Recommends=true install $offered >&2" \
-	--customize-hook="for owner in $owners; do APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
-		-o APT::Install-Recommends=false install \$owner >&2 || exit 1; done" \
+	--customize-hook="for one in $owners $readers; do \
+		APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
+		-o APT::Install-Recommends=false install \$one >&2 || exit 1; done" \
 	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'"
 chmod 755 "$work"
 # What held while it was made does not hold inside.
