@@ -72,3 +72,9 @@ def test_the_door_pulls_in_neither_loop_nor_dns_before_the_command_is_known() ->
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
 
     assert set(loaded).isdisjoint({"asyncio", "dns", "structlog", "pyinotify", "systemd", "ssl", "logging"})
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_program_carries_nothing_of_what_is_for_reading(path: Path) -> None:
+    """Catalogue, manual and completions are made by the build: neither memory nor disk of a host has their makers."""
+    assert {each for each in imports(path) if each.split(".")[0] == "pages"} == set()
