@@ -35,7 +35,7 @@ from dnsguard.edge.journal import Log, configure
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
 from dnsguard.noticeboard import Noticeboard
-from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths
+from dnsguard.wiring import prober_for, read_everything, request_paths, source_paths, surroundings
 
 
 class Daemon:
@@ -154,7 +154,7 @@ class Daemon:
         """Perform an action whose answer is known when it is done; None if it is of the other kind."""
         match action:
             case do.ReadSources(settled):
-                sources = read_everything(self._sources)
+                sources = read_everything(self._sources, self._dnsmasq.unit)
                 return on.SourcesRead(choose(sources, is_own_address, self._written), settled)
             case do.Publish(kind, generation, conf):
                 text = resolvconf.render(conf, header(kind, generation))
@@ -164,7 +164,7 @@ class Daemon:
             case do.FindDnsmasq():
                 return self._dnsmasq.find()
             case do.ReadNature():
-                return read_nature(action)
+                return read_nature(action, surroundings(self._sources))
             case do.Reload():
                 return self._dnsmasq.reload(action)
             case do.EndDnsmasq():

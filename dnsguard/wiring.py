@@ -8,10 +8,13 @@ from pathlib import Path
 from dnsguard.core.actions import AskPublished, Probe
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.events import LookupAnswered, ProbeFailed
+from dnsguard.core.records import record_of
 from dnsguard.core.settings import Settings
 from dnsguard.core.upstreams import Sources
 from dnsguard.core.vocabulary import Kind, Phase, Verdict
 from dnsguard.edge import reader
+from dnsguard.edge.addresses import is_own_address
+from dnsguard.edge.dnsmasq_conf import Surroundings
 from dnsguard.edge.link import LinkPaths
 from dnsguard.edge.networks import networks
 from dnsguard.edge.prober import Prober, parse_question
@@ -37,9 +40,14 @@ def source_paths(settings: Settings) -> SourcePaths:
     )
 
 
-def read_everything(paths: SourcePaths) -> Sources:
-    """One look at all sources, and at the networks that this host is in."""
-    return replace(reader.read_sources(paths), networks=networks())
+def read_everything(paths: SourcePaths, unit: str = "") -> Sources:
+    """One look at all sources, and at the networks that this host is in; `unit` is dnsmasq's."""
+    return replace(reader.read_sources(paths), networks=networks(), record=record_of(unit))
+
+
+def surroundings(paths: SourcePaths) -> Surroundings:
+    """What of this host dnsmasq's configuration is held against."""
+    return Surroundings(is_own_address, paths.published, paths.resolv_conf, paths.upstream_file)
 
 
 def link_paths(settings: Settings) -> LinkPaths:

@@ -9,15 +9,16 @@ Facts, from option.c of dnsmasq 2.90 (one_opt, read_file, one_file, read_opts), 
   longer than it; regular files alone, in order of their bytes.
 - Long options may be abbreviated, and stand as --name=value or --name value; what stands there without a dash and is
   no value would have ended dnsmasq, and so would an ambiguous abbreviation, an unknown option or an open quote.
-- `server=/a/b/#` means the usual servers, `/a/` none, `/#/` every name, `//` names without a dot.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from dnsguard.core import servers
 from dnsguard.core.nature import Nature
+from dnsguard.core.resolvconf import is_loopback
 
 CONF_FILE = "/etc/dnsmasq.conf"
 NOT_REGULAR = "it is not a regular file"
@@ -26,6 +27,7 @@ MAX_DEPTH = 10
 MAX_LINE = 1024
 # A log line carries them: enough to see what is meant.
 MAX_SHOWN = 3
+MAX_SERVERS = 10
 MAX_SHOWN_CHARACTERS = 100
 
 
@@ -62,7 +64,11 @@ class Disk(Protocol):
         """One directory."""
 
 
-_FLAGS = {"dnssec": "validates", "no-resolv": "no_resolv", "no-poll": "no_poll", "no-ident": "no_ident"}
+_FLAGS = {
+    "dnssec": "validates", "no-resolv": "no_resolv", "no-poll": "no_poll", "no-ident": "no_ident",
+    "bind-interfaces": "binds", "bind-dynamic": "binds", "dns-loop-detect": "detects_loops",
+    "strict-order": "is_strict",
+}  # fmt: skip
 _LISTS = {"listen-address": "listens", "interface": "interfaces", "except-interface": "excepted"}
 # It knows names that no upstream knows, or servers that may change at any time without a file.
 _KEEPING = {
@@ -70,6 +76,8 @@ _KEEPING = {
     *("interface-name", "synth-domain", "auth-zone", "ptr-record", "srv-host", "mx-host", "txt-record", "dns-rr"),
     *("naptr-record", "enable-dbus"),
 }
+# Servers that may come at any time, without a file that could be read now.
+_GIVING = {"enable-dbus", "servers-file"}
 _OTHERS = {"server", "local", "domain", "domain-suffix", "port", "resolv-file", "servers-file"}
 _FURTHER = {"conf-file", "conf-dir", "conf-script"}
 _KNOWN = {*_FLAGS, *_LISTS, *_KEEPING, *_OTHERS, *_FURTHER}
@@ -78,6 +86,7 @@ _SHORT = {
     "C": "conf-file", "7": "conf-dir", "R": "no-resolv", "r": "resolv-file", "n": "no-poll", "p": "port",
     "S": "server", "A": "address", "a": "listen-address", "i": "interface", "I": "except-interface", "s": "domain",
     "F": "dhcp-range", "H": "addn-hosts", "W": "srv-host", "m": "mx-host", "Y": "txt-record", "1": "enable-dbus",
+    "z": "bind-interfaces", "o": "strict-order",
 }
 # fmt: on
 # OPTSTRING of 2.90: these take a value, in the same word or the next.
@@ -85,9 +94,12 @@ _TAKING = frozenset("rmpclsitugaxSCATHQIBFGOMXVUjPJWY24678" + "03")
 _ESCAPES = {"t": "\t", "n": "\n", "b": "\b", "r": "\r", "e": "\033", '"': '"', "\\": "\\"}
 
 
-def understand(words: Sequence[str], disk: Disk) -> Nature:
-    """The nature of a dnsmasq with these words after its name on the command line."""
-    reading = _Reading(disk)
+def understand(words: Sequence[str], disk: Disk, is_own: Callable[[str], bool] = is_loopback) -> Nature:
+    """The nature of a dnsmasq with these words after its name on the command line.
+
+    `is_own` says whether an address is one of this host's, beyond the loopback ones.
+    """
+    reading = _Reading(disk, is_own)
     first = ""
     for name, value in command_line(words):
         if name != "conf-file" or first:
@@ -159,9 +171,10 @@ def _plain(line: str) -> str | None:
 class _Reading:
     """One pass over everything; `nature` is what is known so far."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, is_own: Callable[[str], bool]) -> None:
         self.nature = Nature()
         self._disk = disk
+        self._is_own = is_own
         self._read: set[tuple[int, int]] = set()
         self._files = 0
         self._depth = 0
@@ -169,6 +182,7 @@ class _Reading:
 
     def take(self, name: str, value: str, place: str) -> None:
         """One option; what does not matter is passed over."""
+        self._server(name, value, place)
         if name in _FLAGS:
             raised: dict[str, Any] = {_FLAGS[name]: True}
             self.nature = replace(self.nature, **raised)
@@ -177,12 +191,22 @@ class _Reading:
             self.nature = replace(self.nature, **{_LISTS[name]: getattr(self.nature, _LISTS[name]) + more})
         elif name in _FURTHER:
             self._further(name, value, place)
-        elif name in _KEEPING or _keeps_names(name, value):
+        elif name in _KEEPING or servers.keeps_names(name, value):
             if len(self.nature.keeps) < MAX_SHOWN:
-                option = _shown(f"{name}={value}" if value else name)
-                self.nature = replace(self.nature, keeps=(*self.nature.keeps, f"{option} ({_shown(place)})"))
+                self.nature = replace(self.nature, keeps=(*self.nature.keeps, _placed(name, value, place)))
         elif name in _OTHERS:
             self._other(name, value)
+
+    def _server(self, name: str, value: str, place: str) -> None:
+        """Whom it asks: kept if that may be itself."""
+        found = servers.server_of(name, value) if name in servers.OPTIONS else None
+        known = self.nature.servers
+        if found and (is_loopback(found.address) or self._is_own(found.address)) and len(known) < MAX_SERVERS:
+            met = replace(found, option=_placed(name, value, place))
+            self.nature = replace(self.nature, servers=(*known, met))
+        elif name in _GIVING or (found and not found.routed) or (name == "server" and value[:1] not in ("", "/")):
+            # The last of these is a host's name, which dnsmasq looks up when it starts.
+            self.nature = replace(self.nature, may_ask_others=True)
 
     def _other(self, name: str, value: str) -> None:
         if name == "port" and value.strip().isdecimal():
@@ -252,17 +276,9 @@ def _ends_in(name: str, suffixes: tuple[str, ...]) -> bool:
     return any(name.endswith(suffix) and len(name) > len(suffix) for suffix in suffixes)
 
 
-def _keeps_names(name: str, value: str) -> bool:
-    """Whether a server or domain option sends names elsewhere than to the usual servers, or nowhere."""
-    if name in ("domain", "domain-suffix"):
-        # A third word, `local`, is as good as local=/domain/ and a rev-server for the range.
-        return value.replace(" ", "").endswith(",local")
-    if name not in ("server", "local"):
-        return False
-    if not value.startswith("/"):
-        return not value
-    *domains, address = (each.strip(" ") for each in value[1:].split("/"))
-    return address != "#" and (not address or any(domain != "#" for domain in domains))
+def _placed(name: str, value: str, place: str) -> str:
+    option = _shown(f"{name}={value}" if value else name)
+    return f"{option} ({_shown(place)})"
 
 
 def _shown(words: str) -> str:

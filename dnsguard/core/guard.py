@@ -100,7 +100,8 @@ def _adopt(state: State, event: on.SettingsChanged) -> Step:
 def _adopt_warily(state: State, event: on.SettingsChanged) -> Step:
     """What was proved of another address is proved no longer."""
     old, new = state.policy, event.policy
-    if (new.dnsmasq_address, new.dnsmasq_port) == (old.dnsmasq_address, old.dnsmasq_port):
+    is_barred = replace(state, policy=new).bar
+    if (new.dnsmasq_address, new.dnsmasq_port) == (old.dnsmasq_address, old.dnsmasq_port) and not is_barred:
         return _adopt(state, event)
     state, actions = go_direct(replace(state, policy=event.policy, published=None))
     return state, (*actions, do.SayReloaded())

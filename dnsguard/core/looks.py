@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from dnsguard.core import actions as do
 from dnsguard.core.actions import Action
+from dnsguard.core.circle import shun
 from dnsguard.core.events import Event, SourcesRead
 from dnsguard.core.moves import Step, go_direct, hand_over, leads_to, probe, publish, read, resume
 from dnsguard.core.remembered import says_more
@@ -49,12 +50,13 @@ def weigh(state: State, event: SourcesRead) -> Step:
         # Its file follows, after a second at most: not before that has it reason to be told again.
         actions += (do.SetTimer(Timer.RELOAD, state.policy.offer_wait_s),)
     state = replace(state, offered=reading.offered, registered=reading.registered, complaints=reading.complaints)
+    state = replace(state, resolved_asks=reading.resolved_asks)
     state, more = _consider(state, event)
     actions += more
     state, more = _remember(state, reading)
     actions += more
-    if leaving and state.phase in (Phase.PROVING, Phase.GUARDED):
-        state, more = go_direct(state)
+    if (leaving or state.bar) and state.phase in (Phase.PROVING, Phase.GUARDED):
+        state, more = shun(state) if state.bar else go_direct(state)
         actions += more
     state, more = _defend(state, reading)
     actions += more

@@ -10,9 +10,11 @@ or saves them needless questions (domain-needed, bogus-priv) does not count: no 
 from dataclasses import dataclass
 
 from dnsguard.core.resolvconf import canonical, is_loopback
+from dnsguard.core.servers import DNS_PORT, Server
 from dnsguard.core.vocabulary import Standby
 
-DNS_PORT = 53
+LOOPBACKS = ("127.0.0.1", "::1")
+"""The addresses of the loopback interface, unless somebody has given it more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,15 @@ class Nature:
     Attributes:
         validates: it validates DNSSEC.
         keeps: the first options by which it routes names, or answers them itself, each with its place.
-        no_resolv, no_poll, no_ident: those flags.
+        no_resolv, no_poll, no_ident: those flags; `detects_loops`: dns-loop-detect; `is_strict`: strict-order.
         port: where it serves DNS; 0 if it does not.
         listens, interfaces, excepted: listen-address, interface and except-interface.
+        binds: bind-interfaces or bind-dynamic: it has a socket for each address, not one for all.
+        servers: the servers in its configuration that are at an address of this host.
+        may_ask_others: it has a usual server elsewhere, or may be given one at any time.
         resolv_files: the files that it reads its servers from.
+        mirror: the one of them that is what we publish; empty if none is, it has its own servers, or is in doubt.
+        stray: the one that it reads in the place of `[paths] upstream_file`; empty if it reads that, or as above.
         servers_file: its `servers-file`; empty if there is none.
         unread: what could not be read of its configuration, and why; if there is any, it is in doubt.
     """
@@ -35,11 +42,18 @@ class Nature:
     no_resolv: bool = False
     no_poll: bool = False
     no_ident: bool = False
+    detects_loops: bool = False
+    is_strict: bool = False
     port: int = DNS_PORT
     listens: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
     excepted: tuple[str, ...] = ()
+    binds: bool = False
+    servers: tuple[Server, ...] = ()
+    may_ask_others: bool = False
     resolv_files: tuple[str, ...] = ("/etc/resolv.conf",)
+    mirror: str = ""
+    stray: str = ""
     servers_file: str = ""
     unread: tuple[str, ...] = ()
 
@@ -86,6 +100,19 @@ class Nature:
             return False
         return not (is_loopback(address) and any(_matches(pattern, "lo") for pattern in self.excepted))
 
+    def hears(self, address: str) -> bool:
+        """Whether a question to this address of this host, at its port, comes to dnsmasq; only where that is certain.
+
+        A socket for all addresses leaves none to anybody else.
+        """
+        if not self.binds or address in map(canonical, self.listens):
+            return True
+        if self.listens and not self.interfaces:
+            return False
+        if address in LOOPBACKS:
+            return self._may_listen_at(address)
+        return not (is_loopback(address) or self.interfaces or self.excepted)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What else an operator should know about it, in words."""
@@ -98,6 +125,18 @@ class Nature:
                 ),
                 (self.no_ident, "it does not tell what it holds (no-ident), so its upstream file is believed"),
                 (self.no_poll, "it reads its upstream file at SIGHUP alone (no-poll)"),
+                (
+                    self.detects_loops,
+                    "it stops asking a server whose questions come back to it, and goes on naming it (dns-loop-detect)",
+                ),
+                (
+                    bool(self.mirror),
+                    f"it reads what is published ({self.mirror}): once it is trusted, that is the standby alone",
+                ),
+                (
+                    bool(self.stray),
+                    f"it reads {self.stray}, and not [paths] upstream_file: name it there, so that it is looked at",
+                ),
             )
             if applies
         )

@@ -1,4 +1,6 @@
-"""The order in which resolvconf believes its records: interface-order(5), bash's extended globs.
+"""resolvconf's records: which are dnsmasq's, and the order in which they are believed.
+
+That order is interface-order(5), bash's extended globs.
 
 Source: /lib/resolvconf/list-records of resolvconf 1.91: patterns are expanded one after the other
 with `extglob` and `nullglob`, a name counts where it first appears, names that match nothing are
@@ -7,6 +9,9 @@ left out.
 
 import re
 from collections.abc import Iterable
+
+DNSMASQ_RECORD = "lo.dnsmasq"
+"""What Debian's dnsmasq registers itself as. Source: /usr/share/dnsmasq/init-system-common."""
 
 # Used when the patterns file cannot be read: resolvers on this host first, then whatever there is.
 DEFAULT_PATTERNS = "lo.inet6\nlo.inet\nlo.*\nlo\ntun*\ntap*\nhso*\nvpn*\n*\n"
@@ -91,3 +96,19 @@ class _Translation:
         body = self.glob[self.at : end].replace("\\", "\\\\").replace("[", "\\[")
         self.at = end + 1
         return "[^" + body[1:] + "]" if body[0] in "!^" else f"[{body}]"
+
+
+def is_dnsmasq(name: str) -> bool:
+    """Whether it is dnsmasq's own record, or that of an instance `dnsmasq@NAME`."""
+    return name == DNSMASQ_RECORD or name.startswith(DNSMASQ_RECORD + ".")
+
+
+def record_of(unit: str) -> str:
+    """The record of the dnsmasq that this unit runs; empty if that is not known.
+
+    Source: /usr/share/dnsmasq/init-system-common of Debian 12 and 13, which runs instances as dnsmasq@NAME.service.
+    """
+    name, at, instance = unit.removesuffix(".service").partition("@")
+    if name != "dnsmasq":
+        return ""
+    return f"{DNSMASQ_RECORD}.{instance}" if at else DNSMASQ_RECORD

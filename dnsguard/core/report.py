@@ -104,6 +104,7 @@ def report(state: "State", witness: Witness) -> dict[str, Any]:
             "passes": state.passes,
             "failures": state.failures,
             "barred": state.bar,
+            "loops": list(state.loops),
             "notes": [] if state.nature is None else list(state.nature.notes),
             "in_doubt": [] if state.nature is None else list(state.nature.unread),
         },

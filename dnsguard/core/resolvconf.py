@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 MARK = "Written by dnsguard"
 """How the comment above our own files begins."""
+UNSPECIFIED = ("0.0.0.0", "::")
 MAX_NAMESERVERS = 3
 """libc asks no more than this many servers. Source: MAXNS in <resolv.h>."""
 

@@ -66,6 +66,8 @@ def _dnsmasq(told: dict[str, Any], age: Age) -> Iterator[_Line]:
     yield "holds", f"{holds}; its upstream file: {offered}"
     if dnsmasq.get("barred"):
         yield "barred", dnsmasq["barred"]
+    for loop in dnsmasq.get("loops") or []:
+        yield "loop", loop
     for note in dnsmasq.get("notes") or []:
         yield "note", note
     for doubt in dnsmasq.get("in_doubt") or []:

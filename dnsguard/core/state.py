@@ -1,7 +1,8 @@
 """Everything that the guard knows between two events, and what follows from it alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dnsguard.core import loops
 from dnsguard.core.nature import Nature, standby_rule
 from dnsguard.core.policy import Policy
 from dnsguard.core.resolvconf import ResolvConf
@@ -17,7 +18,7 @@ class State:
         generation: number of the accepted list; 0 while there is none.
         upstreams: the accepted list; None only while `starting`, or before one was ever known.
         candidate: a list that was read, and is accepted if it is still there when SETTLE fires.
-        offered, registered, attached, complaints: of the last Reading; attached None before the first.
+        offered, registered, attached, complaints, resolved_asks: of the last Reading; attached None before the first.
         pausing: the PAUSE timer runs; `stirred`: read again when it fires.
         pid: the process that is dnsmasq; None while there is none.
         missing: why there is none, in words.
@@ -55,6 +56,7 @@ class State:
     registered: bool | None = None
     attached: bool | None = None
     complaints: tuple[str, ...] = ()
+    resolved_asks: tuple[str, ...] = ()
     pausing: bool = False
     stirred: bool = False
     pid: int | None = None
@@ -118,9 +120,31 @@ class State:
     @property
     def bar(self) -> str:
         """Why libc can never be given this dnsmasq, in words; empty if it can, or is not understood yet."""
+        return next(filter(None, self.bars), "")
+
+    @property
+    def bars(self) -> tuple[str, str, str]:
+        """The same by its kind: libc cannot reach it, it asks itself alone, it reads what is published."""
         if self.nature is None or not self.understood:
+            return "", "", ""
+        unreachable = self.nature.bar(self.policy.dnsmasq_address, self.policy.dnsmasq_port)
+        return unreachable, loops.bar(self.nature, self.resolved_asks), self._starved(self.nature)
+
+    def _starved(self, nature: Nature) -> str:
+        """Why the file that names dnsmasq would rob it of its upstreams, and the mend; empty if it would not."""
+        if not nature.mirror or nature.may_ask_others or self.upstreams is None:
             return ""
-        return self.nature.bar(self.policy.dnsmasq_address, self.policy.dnsmasq_port)
+        left = file_of(replace(self, phase=Phase.GUARDED)).nameservers[1:]
+        if set(self.demanded) <= set(left):
+            return ""
+        what = f"it takes its upstreams from {nature.mirror}, and loses them when that names dnsmasq"
+        return f"{what}; give it a file of its own: resolv-file=, or resolvconf and no IGNORE_RESOLVCONF=yes"
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The servers by which this dnsmasq asks itself, in words, each with its mend."""
+        known = self.nature if self.understood else None
+        return loops.loops(known, self.resolved_asks) if known else ()
 
     @property
     def is_eligible(self) -> bool:

@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dnsguard.core import remembered, resolvconf
-from dnsguard.core.records import in_order
+from dnsguard.core.loops import UPLINKS
+from dnsguard.core.records import in_order, is_dnsmasq
 from dnsguard.core.resolvconf import ResolvConf, is_marked
-
-DNSMASQ_RECORD = "lo.dnsmasq"
-"""What Debian's dnsmasq registers itself as. Source: /usr/share/dnsmasq/init-system-common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class Sources:
         attached: whether /etc/resolv.conf is our link.
         remembered: the list that was good when it was last known, in this life of the guard or another.
         networks: the routers that this host sees, each "INTERFACE ADDRESS HARDWARE"; empty if it sees none.
+        record: dnsmasq's own among the records; empty if that is not known: then any instance's will do.
     """
 
     records: tuple[Source, ...] | None
@@ -59,6 +58,7 @@ class Sources:
     attached: bool
     remembered: Source = Source("")
     networks: tuple[str, ...] = ()
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Reading:
     Attributes:
         upstreams: the list, or None if no source names a usable server.
         offered: the usable servers in the file that dnsmasq is given; None if there is no such file.
-        registered: whether dnsmasq's record `lo.dnsmasq` is there; None without resolvconf.
+        registered: whether dnsmasq's record, `lo.dnsmasq`, is there; None without resolvconf.
         attached: whether /etc/resolv.conf is our link.
         trampled_by: what stands in /etc/resolv.conf while it is not ours, bounded, for the log.
         spoilt_by: what stands in the file that we write while that is not what we wrote, bounded,
@@ -95,7 +95,8 @@ class Reading:
         inherited: the servers that libc is told of by a file of ours from another life.
         from_memory: no source names a usable server, and `upstreams` is what was known last, in these networks.
         networks: as in Sources.
-        complaints: what could not be read or understood, each with its source.
+        resolved_asks: whom systemd-resolved asks, if that is this host alone; else empty.
+        complaints: what could not be read or understood, or names this host itself, each with its source.
     """
 
     upstreams: Upstreams | None
@@ -108,6 +109,7 @@ class Reading:
     inherited: tuple[str, ...] = ()
     from_memory: bool = False
     networks: tuple[str, ...] = ()
+    resolved_asks: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
 
@@ -127,6 +129,10 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
     def usable(nameservers: Sequence[str]) -> tuple[str, ...]:
         return tuple(each for each in nameservers if not resolvconf.is_loopback(each) and not is_own(each))
 
+    def own_alone(source: Source) -> tuple[str, ...]:
+        named = _parsed(source).nameservers
+        return () if usable(named) else named
+
     offered = _parsed(sources.upstream_file)
     spoilt_by = _spoilt_by(sources, written)
     # DHCP clients that know no resolvconf write through our link; a line added to our file is no new one.
@@ -139,7 +145,7 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
     return Reading(
         upstreams=upstreams or memory,
         offered=None if sources.upstream_file.text is None else usable(offered.nameservers),
-        registered=_registered(sources.records),
+        registered=_registered(sources),
         attached=sources.attached,
         trampled_by="" if sources.attached else (sources.etc.text or "")[:SHOWN_CHARACTERS],
         spoilt_by=None if spoilt_by is None else spoilt_by[:SHOWN_CHARACTERS],
@@ -147,7 +153,12 @@ def choose(sources: Sources, is_own: Callable[[str], bool], written: str | None 
         inherited=_parsed(sources.published).nameservers if _is_inherited(sources, written) else (),
         from_memory=memory is not None,
         networks=sources.networks,
-        complaints=(*_complaints(sources), *(() if upstreams else ("no source names a usable upstream",))),
+        resolved_asks=next((own_alone(each) for each in sources.others if each.name.endswith(UPLINKS)), ()),
+        complaints=(
+            *_complaints(sources),
+            *_namings_of_this_host(sources, usable),
+            *(() if upstreams else ("no source names a usable upstream", *_alone(sources, own_alone))),
+        ),
     )
 
 
@@ -203,7 +214,7 @@ def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str,
     if sources.records is None:
         return None
     by_name = {record.name: record for record in sources.records}
-    names = [name for name in in_order(by_name, sources.interface_order.text) if not _is_dnsmasq(name)]
+    names = [name for name in in_order(by_name, sources.interface_order.text) if not is_dnsmasq(name)]
     confs = {name: _parsed(by_name[name]) for name in names}
     middle = [*confs.values(), _parsed(sources.base)]
     head, tail = _parsed(sources.head), _parsed(sources.tail)
@@ -222,13 +233,31 @@ def _from_records(sources: Sources, usable: Callable[[Sequence[str]], tuple[str,
     )
 
 
-def _is_dnsmasq(name: str) -> bool:
-    """dnsmasq's own record, or that of an instance `dnsmasq@NAME`."""
-    return name == DNSMASQ_RECORD or name.startswith(DNSMASQ_RECORD + ".")
+def _registered(sources: Sources) -> bool | None:
+    """Another instance's record says nothing of ours: it stays when ours is taken away."""
+    if sources.records is None:
+        return None
+    names = (record.name for record in sources.records)
+    return any(name == sources.record if sources.record else is_dnsmasq(name) for name in names)
 
 
-def _registered(records: tuple[Source, ...] | None) -> bool | None:
-    return None if records is None else any(_is_dnsmasq(record.name) for record in records)
+def _namings_of_this_host(sources: Sources, usable: Callable[[Sequence[str]], tuple[str, ...]]) -> Iterable[str]:
+    """What is meant as an upstream, and is this host itself: dnsmasq is given it, or libc would be, but for us.
+
+    A local resolver's own record says rightly where it is; so does what libc was told before.
+    """
+    records = [each for each in sources.records or () if not each.name.startswith("lo.")]
+    for source in (*records, sources.head, sources.base, sources.tail, sources.upstream_file):
+        named = _parsed(source).nameservers
+        own = ", ".join(each for each in named if not usable([each]))
+        if own:
+            yield f"{source.name}: {own} is this host itself, and is never published as an upstream"
+
+
+def _alone(sources: Sources, own_alone: Callable[[Source], tuple[str, ...]]) -> Iterable[str]:
+    for source in sources.others:
+        if named := own_alone(source):
+            yield f"{source.name} names this host alone: {', '.join(named)}"
 
 
 def _parsed(source: Source) -> ResolvConf:

@@ -67,10 +67,10 @@ def status_line(state: State) -> str:
 def _why_direct(state: State) -> str:
     if state.pid is None:
         why = state.missing
-    elif state.circle:
-        why = "dnsmasq reads the file that is published: it needs one of its own"
     elif state.bar:
         why = f"dnsmasq is not used: {state.bar}"
+    elif state.circle:
+        why = "dnsmasq depends on the file that is published: it needs one of its own"
     elif state.dwelling:
         why = "dnsmasq has just failed, and is not tried before a while is over"
     else:
@@ -81,9 +81,9 @@ def _why_direct(state: State) -> str:
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
     """What the log line of a decision says; ROUTINE if nobody needs to read it."""
     if before.phase is not after.phase or before.generation != after.generation:
-        said = _with_damage(before, after, _moved(before, event, after))
+        said = _with_trouble(before, after, _with_damage(before, after, _moved(before, event, after)))
         return _with_suspicion(said, after) if before.phase is Phase.GUARDED and after.is_suspect else said
-    return _stayed(before, event, after, actions)
+    return _with_trouble(before, after, _stayed(before, event, after, actions))
 
 
 def _with_suspicion(said: Said, after: State) -> Said:
@@ -113,7 +113,7 @@ def _moved(before: State, event: Event, after: State) -> Said:
         case _, on.DnsmasqGone(pid):
             level = "warning" if before.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-died", level, f"dnsmasq (PID {pid}) has ended; libc asks {servers} now")
-        case _, on.SourcesRead(reading):
+        case _, on.SourcesRead(reading) if not after.bar:
             robbed = "was emptied" if reading.offered == () else "no longer names its upstreams"
             sign = "dnsmasq has deregistered" if reading.registered is False else f"dnsmasq's own list {robbed}"
             return Said("dnsmasq-leaving", "info", f"{sign}; libc asks {servers} now")
@@ -237,12 +237,35 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
     return ROUTINE
 
 
+def _with_trouble(before: State, after: State, said: Said) -> Said:
+    """The line, behind what an operator must mend in dnsmasq's configuration, if that is news."""
+    trouble = _trouble(after)
+    # Another process that is configured in the same way is no news.
+    is_news = trouble != _trouble(replace(before, pid=after.pid, understood=True))
+    if trouble is ROUTINE or not is_news or said.code == trouble.code:
+        return said
+    return trouble if said is ROUTINE else replace(trouble, text=f"{trouble.text}; {said.text}")
+
+
+def _trouble(state: State) -> Said:
+    """What is wrong with how dnsmasq is configured; ROUTINE if nothing is."""
+    unreachable, looped, _ = state.bars
+    bar_code = "dnsmasq-barred" if unreachable else "loop" if looped else "dnsmasq-circular"
+    if state.bar:
+        return Said(bar_code, "warning", f"libc is never given dnsmasq (PID {state.pid}): {state.bar}")
+    if state.loops:
+        text = f"dnsmasq (PID {state.pid}) asks itself, and others too: {'; '.join(state.loops)}"
+        return Said("loop", "warning", text)
+    return ROUTINE
+
+
 def _understood(after: State) -> Said:
     """A dnsmasq that is configured in another way than the one before: what follows from that."""
     assert after.nature is not None
     notes = "".join(f"; {note}" for note in after.nature.notes)
     if after.bar:
-        return Said("dnsmasq-barred", "warning", f"libc is never given dnsmasq (PID {after.pid}): {after.bar}{notes}")
+        trouble = _trouble(after)
+        return replace(trouble, text=trouble.text + notes)
     used, why = standby_rule(after.policy.standby, after.nature)
     what = "an upstream stands behind" if used else "no upstream stands behind"
     level = "warning" if after.nature.unread else "info"

@@ -56,7 +56,8 @@ class Dnsmasq:
     """The one dnsmasq process that this host's resolv.conf may name.
 
     The caller must end it with close(). `on_gone` is called once for each process that was found
-    and has ended or been given up, from the loop or from within find(); it should only take note.
+    and has ended or been given up, from the loop or from within find(); it should only take note. `unit` is the
+    systemd unit that it must belong to; empty if any will do.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Dnsmasq:
     ) -> None:
         self._loop = loop
         self._pid_file = pid_file
-        self._unit = unit
+        self.unit = unit
         self._on_gone = on_gone
         self._passport = _Passport(proc, unit)
         self._cgroup = cgroup
@@ -119,14 +120,14 @@ class Dnsmasq:
         return pid
 
     def _by_unit(self) -> int:
-        if not self._unit:
+        if not self.unit:
             raise _RefusedError
-        pids = [pid for pid in _unit_pids(self._cgroup, self._unit) if not self._passport.refusal(pid)]
+        pids = [pid for pid in _unit_pids(self._cgroup, self.unit) if not self._passport.refusal(pid)]
         # While dnsmasq daemonises there are two: the parent, which waits for a moment, and the new one.
         for pid in sorted(pids, key=self._passport.started_at, reverse=True):
             if not self._hold(pid):
                 return pid
-        raise _RefusedError(f"{self._unit} has no process that is dnsmasq")
+        raise _RefusedError(f"{self.unit} has no process that is dnsmasq")
 
     def _by_memory(self) -> int:
         """A dnsmasq whose PID file has been spoilt is still the dnsmasq that was found."""

@@ -6,6 +6,8 @@ Facts the code below rests on:
   ProtectProc= hides the process. dnsmasq never rewrites it. Source: proc(5); option.c of 2.90 copies its words.
 - dnsmasq reads its files once, as root and before it becomes another user; we may be unable to, and then say so.
   What was changed since it started is in force at its next start, and read then: that is another process.
+- Which file a path of its upstreams leads to, and which addresses are this host's, is seen when it is met; through
+  a bind mount or a copy nothing can be seen, and the guard learns it by trial (core/circle.py).
 - A path may be a FIFO, whose opening would wake its writer, or a device: only what stat calls regular is opened.
 - A list of blocked names may be megabytes of `address=`: it is not read to its end, and so it is in doubt. To
   understand 1 MiB costs 0.1 s of processor time (measured); the loop waits, but libc has the upstreams meanwhile.
@@ -13,12 +15,16 @@ Facts the code below rests on:
 
 import os
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from dnsguard.core.actions import ReadNature
 from dnsguard.core.dnsmasq_conf import NOT_REGULAR, Names, Page, understand
 from dnsguard.core.events import NatureRead
 from dnsguard.core.nature import Nature
+from dnsguard.core.resolvconf import is_loopback
 
 MAX_COMMAND_LINE_BYTES = 2**17
 MAX_TOTAL_BYTES = 2**20
@@ -26,14 +32,49 @@ MAX_NAMES = 1000
 _AT_ONCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-def read_nature(asked: ReadNature, proc: Path = Path("/proc")) -> NatureRead:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of this host a configuration is held against; the paths are Debian's.
+
+    Attributes:
+        is_own: whether an address is one of this host's.
+        published: the file that we write; `resolv_conf`: our link to it.
+        upstream_file: the one that dnsmasq is taken to read.
+    """
+
+    is_own: Callable[[str], bool] = is_loopback
+    published: Path = Path("/run/dnsguard/resolv.conf")
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    upstream_file: Path = Path("/run/dnsmasq/resolv.conf")
+
+
+def read_nature(asked: ReadNature, around: Surroundings, proc: Path = Path("/proc")) -> NatureRead:
     """The nature of the process `asked.pid`; what cannot be read is named in it."""
     try:
         with open(proc / str(asked.pid) / "cmdline", "rb") as file:
             words = file.read(MAX_COMMAND_LINE_BYTES).split(b"\0")[1:-1]
     except OSError as error:
         return NatureRead(asked.pid, Nature(unread=(f"its command line cannot be read: {error.strerror}",)))
-    return NatureRead(asked.pid, understand([_decoded(word) for word in words], Disk()))
+    # A list of blocked names is thousands of servers, all at the same few addresses.
+    nature = understand([_decoded(word) for word in words], Disk(), cache(around.is_own))
+    # What could not be read may name another file.
+    files = () if nature.has_own_servers or nature.unread else nature.resolv_files
+    mirror = next((path for path in files if _is_ours(path, around)), "")
+    # dnsmasq reads the newest of several: with the right one among them it is taken to be that.
+    known = bool(mirror) or _end(around.upstream_file) in map(_end, files)
+    return NatureRead(asked.pid, replace(nature, mirror=mirror, stray="" if known else "".join(files[:1])))
+
+
+def _is_ours(path: str, around: Surroundings) -> bool:
+    return path == str(around.resolv_conf) or _end(path) == _end(around.published)
+
+
+def _end(path: str | Path) -> str:
+    """Where a path leads to; itself if that cannot be told."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)
 
 
 class Disk:

@@ -27,6 +27,7 @@ from dnsguard.core.events import Event
 from dnsguard.core.guard import decide, row_of
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State, file_of
 from dnsguard.core.upstreams import Reading, Upstreams
 from dnsguard.core.vocabulary import TELLING, Fault, Kind, Phase, Timer, Verdict
@@ -54,8 +55,13 @@ INHERITED: File = (Kind.GUARDED, 0)
 
 PLAIN, ROUTING = Nature(), Nature(keeps=("server=/corp/192.0.2.99",))
 SELF_MADE, BARRED = Nature(no_resolv=True, unread=("a file",)), Nature(port=5353)
-NATURES = ((PLAIN, ROUTING), (ROUTING, PLAIN), (SELF_MADE, SELF_MADE), (BARRED, BARRED))
-"""How the processes of a world are configured: SELF_MADE has its own servers, and is in doubt."""
+VIA_STUB = Nature(no_resolv=True, binds=True, servers=(Server("127.0.0.53"),))
+CACHES = (PLAIN, VIA_STUB)
+NATURES = ((PLAIN, ROUTING), (ROUTING, PLAIN), (SELF_MADE, SELF_MADE), (BARRED, BARRED), (VIA_STUB, VIA_STUB))
+"""How the processes of a world are configured: SELF_MADE has its own servers, and is in doubt.
+
+VIA_STUB asks systemd-resolved, which may begin to ask dnsmasq, and end that, at any look.
+"""
 
 
 class World(NamedTuple):
@@ -126,6 +132,8 @@ def looks(state: State) -> tuple[on.SourcesRead, ...]:
     if state.published:
         # Another program has written into our file, or removed it.
         readings += (replace(readings[-1], attached=True, spoilt_by=""),)
+    if state.nature is VIA_STUB:
+        readings += (replace(readings[0], resolved_asks=("127.0.0.1",)),)
     return tuple(
         on.SourcesRead(reading, settled) for settled in SETTLED[: 1 + bool(state.candidate)] for reading in readings
     )
@@ -396,9 +404,9 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                     nature = NATURES[world.natures][PROCESSES.index(after.pid or 0)]
                     promised(nature is not BARRED, "a dnsmasq that libc cannot reach is never named")
                     promised(
-                        len(conf.nameservers) == 1 + (nature is PLAIN), "a standby stands behind a plain dnsmasq alone"
+                        len(conf.nameservers) == 1 + (nature in CACHES), "a standby stands behind a plain dnsmasq alone"
                     )
-                    alone = nature is not PLAIN or "timeout:1" in conf.options
+                    alone = nature not in CACHES or "timeout:1" in conf.options
                     promised(alone, "libc goes on to the standby after a second")
                     promised(all(alive), "and it is one that answers")
             case do.Reload(generation, pid):
@@ -419,7 +427,7 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
                 twins = [each for each in same if (each.generation, each.pid) == (generation, pid)]
                 promised(not twins, "one probe at once")
                 promised(after.understood and not after.bar, "no question to one that is not understood, or barred")
-                demanding = NATURES[world.natures][PROCESSES.index(pid)] is not SELF_MADE
+                demanding = not NATURES[world.natures][PROCESSES.index(pid)].has_own_servers
                 promised(bool(action.demanded) == demanding, "who has its own servers need not hold ours")
             case do.AskAttach():
                 promised(after.phase is not Phase.YIELDED, "who has yielded asks for nothing")
@@ -470,6 +478,7 @@ def check_rest(state: State, world: World) -> None:
         promised(world.file == (state.wanted, state.generation), "libc reads what the phase calls for")
     if state.phase in (Phase.PROVING, Phase.GUARDED):
         promised(is_asked(state, world), "who is trusted or tried is asked again")
+        promised(not state.bar, "who is barred is neither trusted nor tried")
     if world.file and world.file[0] is Kind.GUARDED and world.file != INHERITED and not retried:
         promised(world.passes >= POLICY.rise, "dnsmasq is named only while it is proven")
         promised(world.failures < POLICY.fall, "`fall` failures, or a telling one, end it")

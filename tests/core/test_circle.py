@@ -7,13 +7,16 @@ import pytest
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
+from dnsguard.core.nature import Nature
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Standby, Timer, Verdict
 from dnsguard.core.words import say, status_line
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, story, upstreams
 
 ALONE = replace(POLICY, standby=Standby.NO)
-TWO = guarded(upstreams=upstreams(OLD, NEW), offered=(OLD, NEW))
+DOUBTED = Nature(unread=("a file",))
+ALWAYS = replace(POLICY, standby=Standby.YES)
+TWO = guarded(upstreams=upstreams(OLD, NEW), offered=(OLD, NEW), policy=ALWAYS)
 
 
 def left_with(*held: str) -> on.ProbeFailed:
@@ -23,7 +26,11 @@ def left_with(*held: str) -> on.ProbeFailed:
 
 @pytest.mark.parametrize(
     ("state", "held"),
-    [(guarded(policy=ALONE), ()), (guarded(policy=ALONE, offered=None), ()), (TWO, (OLD,))],
+    [
+        (guarded(policy=ALONE, nature=DOUBTED), ()),
+        (guarded(offered=None, nature=DOUBTED), ()),
+        (replace(TWO, nature=DOUBTED), (OLD,)),
+    ],
 )
 def test_who_holds_what_our_file_leaves_it_with_reads_our_file(state: State, held: tuple[str, ...]) -> None:
     """The standby, or nobody."""
@@ -38,14 +45,16 @@ def test_who_holds_what_our_file_leaves_it_with_reads_our_file(state: State, hel
 @pytest.mark.parametrize(
     ("state", "event"),
     [
-        (guarded(), left_with()),
-        (guarded(policy=ALONE), failed(Verdict.LACKING)),
-        (guarded(policy=ALONE), failed(Verdict.CLOSED)),
-        (guarded(policy=ALONE, published=None), left_with()),
+        (guarded(policy=ALWAYS, nature=DOUBTED), left_with()),
+        (guarded(nature=DOUBTED), failed(Verdict.LACKING)),
+        (guarded(nature=DOUBTED), failed(Verdict.CLOSED)),
+        (guarded(nature=DOUBTED, published=None), left_with()),
+        (TWO, left_with(OLD)),
+        (guarded(policy=ALONE), left_with()),
     ],
 )
 def test_any_other_loss_is_just_a_loss(state: State, event: on.ProbeFailed) -> None:
-    """What is unknown, a dead dnsmasq, a file that is being written: the next good answer leads to a trial."""
+    """The unknown, a death, a file being written, a known configuration: the next good answer leads to a trial."""
     assert (Phase.DIRECT, None) == (decide(state, event)[0].phase, decide(state, event)[0].circle)
 
 

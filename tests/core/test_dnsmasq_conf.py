@@ -13,6 +13,7 @@ from dnsguard.core.dnsmasq_conf import (
     CONF_FILE,
     MAX_FILES,
     MAX_LINE,
+    MAX_SERVERS,
     NOT_REGULAR,
     Names,
     Page,
@@ -21,6 +22,7 @@ from dnsguard.core.dnsmasq_conf import (
     understand,
 )
 from dnsguard.core.nature import Nature
+from dnsguard.core.servers import Server
 
 DEBIAN = (
     *("-x", "/run/dnsmasq/dnsmasq.pid", "-u", "dnsmasq", "-r", "/run/dnsmasq/resolv.conf"),
@@ -71,7 +73,11 @@ FLAGS = [
     ("-Ilo", "except-interface=lo", {"excepted": ("lo",)}),
     ("-r/a", "resolv-file=/a", {"resolv_files": ("/a",)}),
     ("--resolv-file=", "resolv-file=", {"resolv_files": ()}),
-    ("--servers-file=/s", 'servers-file="/s"', {"servers_file": "/s"}),
+    ("--servers-file=/s", 'servers-file="/s"', {"servers_file": "/s", "may_ask_others": True}),
+    ("-z", "bind-interfaces", {"binds": True}),
+    ("--bind-dynamic", "bind-dynamic", {"binds": True}),
+    ("-o", "strict-order", {"is_strict": True}),
+    ("--dns-loop-detect", "dns-loop-detect", {"detects_loops": True}),
 ]
 
 
@@ -117,7 +123,33 @@ def test_who_sends_names_elsewhere_or_knows_some_of_its_own_keeps_them(line: str
 @pytest.mark.parametrize("line", PLAIN)
 def test_who_only_trims_answers_does_not(line: str) -> None:
     """And a server for all names is a server."""
-    assert Nature() == of(conf=line) == of(f"--{line}")
+    elsewhere = line.startswith("server=") and line != "server=/corp/#"
+
+    assert Nature(may_ask_others=elsewhere) == of(conf=line) == of(f"--{line}")
+
+
+def test_servers_at_this_host_are_kept_with_their_place() -> None:
+    """They may lead back to dnsmasq; whether they do is for loops.py."""
+    own = Server("192.0.2.2", 53, False, "server=192.0.2.2 (on its command line)")
+    stub = Server("127.0.0.53", 5353, True, f"local=/corp/127.0.0.53#5353 ({CONF_FILE}:1)")
+    conf = "local=/corp/127.0.0.53#5353\nrev-server=10.0.0.0/8,192.0.2.53\n"
+    nature = understand(["-S192.0.2.2"], Shelf({CONF_FILE: conf}), "192.0.2.2".__eq__)
+
+    assert ((own, stub), False) == (nature.servers, nature.may_ask_others)
+
+
+@pytest.mark.parametrize("conf", ["server=192.0.2.53", "server=dns.example", "servers-file=/s", "enable-dbus"])
+def test_who_has_or_may_get_other_servers_is_known_as_such(conf: str) -> None:
+    """A host's name is looked up when dnsmasq starts, the rest may come at any time."""
+    assert of(conf=f"{conf}\nserver=127.0.0.1").may_ask_others
+    assert not of(conf="server=/corp/192.0.2.53\nserver=127.0.0.1").may_ask_others
+
+
+def test_of_many_servers_at_this_host_no_more_are_kept_than_can_be_looked_at() -> None:
+    """And what was not kept may be a good one."""
+    nature = of(conf="server=127.0.0.1\n" * (MAX_SERVERS + 1))
+
+    assert (MAX_SERVERS, True) == (len(nature.servers), nature.may_ask_others)
 
 
 @pytest.mark.parametrize("line", [*(line for _, line, _ in FLAGS), *KEEPING, *PLAIN])

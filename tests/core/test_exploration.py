@@ -84,7 +84,7 @@ def test_a_dwell_that_is_not_kept_is_caught(monkeypatch: pytest.MonkeyPatch, for
 
 @pytest.mark.parametrize("natures", range(1, len(NATURES)))
 def test_so_it_is_with_every_other_kind_of_dnsmasq(natures: int) -> None:
-    """One that routes and then a plain one; one with its own servers, in doubt; one at a port that libc never asks."""
+    """One that routes and then a plain one; one with its own servers, in doubt; one out of reach; one in a circle."""
     walk = Walk(most=10_000, worlds=(World(natures=natures), World(file=INHERITED, natures=natures))).run()
 
     assert [] == walk.stuck()
@@ -263,6 +263,7 @@ RULES: dict[str, tuple[object, str, object]] = {
     "a standby though it routes": (states, "standby_rule", lambda _, __: (True, "")),
     "a standby though it is in doubt": (Nature, "stands_alone", property(lambda nature: "".join(nature.keeps[:1]))),
     "the barred are tried": (moves, "may_be_disturbed", lambda state: state.pid is not None and state.is_published),
+    "a circle closes unheard": (looks, "shun", lambda state: (state, ())),
     "our list is demanded of its own servers": (State, "demanded", property(lambda state: state.upstreams.demanded)),
     "no standby behind dnsmasq": (moves, "file_of", lambda state: _only_the_first(file_of(state))),
 }

@@ -13,7 +13,7 @@ from dnsguard.core.moves import jittered
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import Kind, Phase, Standby, Timer, Verdict
 from tests.core.story import (
     NEW,
     OLD,
@@ -281,6 +281,15 @@ def test_new_settings_are_published_and_confirmed() -> None:
 def test_another_address_or_port_has_proved_nothing(policy: Policy) -> None:
     """What was proved was proved of the old one."""
     state, actions = decide(guarded(), on.SettingsChanged(policy))
+
+    assert Phase.DIRECT is state.phase
+    assert [do.Publish, do.SayReloaded] == kinds(actions)
+
+
+def test_settings_that_bar_dnsmasq_end_its_trust() -> None:
+    """Without a standby the file would rob a dnsmasq that reads it."""
+    policy = replace(POLICY, standby=Standby.NO)
+    state, actions = decide(guarded(nature=Nature(mirror="/etc/resolv.conf")), on.SettingsChanged(policy))
 
     assert Phase.DIRECT is state.phase
     assert [do.Publish, do.SayReloaded] == kinds(actions)

@@ -8,9 +8,24 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.guard import decide
 from dnsguard.core.nature import Nature
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
-from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, kinds, look, passed, proving, upstreams
+from tests.core.story import (
+    NEW,
+    OLD,
+    PID,
+    POLICY,
+    direct,
+    failed,
+    guarded,
+    kinds,
+    look,
+    passed,
+    proving,
+    story,
+    upstreams,
+)
 
 
 def test_the_first_word_is_heard_at_once_and_a_storm_costs_one_look_a_pause() -> None:
@@ -334,3 +349,21 @@ def test_memory_never_replaces_what_a_source_has_said() -> None:
     state, _ = decide(direct(), look(NEW, from_memory=True, networks=HOME))
 
     assert None is state.candidate
+
+
+STUB = Nature(no_resolv=True, binds=True, servers=(Server("127.0.0.53", option="server=127.0.0.53 (f:1)"),))
+
+
+@pytest.mark.parametrize("before", [guarded(nature=STUB), proving(nature=STUB)])
+def test_a_circle_that_closes_ends_trust_and_trial_for_a_while(before: State) -> None:
+    """systemd-resolved may ask dnsmasq only because libc does: it reads resolv.conf where that is not its own."""
+    after, actions = decide(before, look(OLD, resolved_asks=("127.0.0.1",)))
+
+    assert (Phase.DIRECT, PID, False) == (after.phase, after.circle, after.is_eligible)
+    assert do.SetTimer(Timer.YIELD, POLICY.yield_s) in actions
+    assert Phase.DIRECT is story(after, look(OLD), passed(forward=False)).phase
+
+
+def test_another_host_to_ask_is_no_circle() -> None:
+    """dnsmasq asks systemd-resolved, and that asks the lease's server."""
+    assert Phase.GUARDED is decide(guarded(nature=STUB), look(OLD))[0].phase

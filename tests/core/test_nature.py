@@ -83,3 +83,16 @@ def test_what_else_an_operator_should_know_is_noted(nature: Nature, notes: int) 
     assert notes == len(nature.notes)
     assert nature.has_own_servers == (nature.no_resolv or not nature.resolv_files)
     assert replace(nature, port=0).notes == nature.notes
+
+
+def test_which_file_it_reads_is_noted_if_that_is_not_the_expected_one() -> None:
+    """Ours, or one that nobody looks at."""
+    (mirror,), (stray,) = Nature(mirror="/etc/resolv.conf").notes, Nature(stray="/etc/upstreams").notes
+
+    assert "it reads what is published (/etc/resolv.conf)" in mirror
+    assert "it reads /etc/upstreams, and not [paths] upstream_file" in stray
+
+
+def test_loop_detection_is_noted() -> None:
+    """What dnsmasq shows then is not whom it asks."""
+    assert "dns-loop-detect" in Nature(detects_loops=True).notes[0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsguard.core.records import in_order
+from dnsguard.core.records import in_order, is_dnsmasq, record_of
 
 FACTORY = """# interface-order(5)
 lo.inet6
@@ -90,3 +90,25 @@ def test_nothing_but_an_order_ever_comes_out(names: list[str], patterns: str) ->
     ordered = in_order(names, patterns)
 
     assert set(ordered) <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("unit", "record"),
+    [
+        ("dnsmasq.service", "lo.dnsmasq"),
+        ("dnsmasq@two.service", "lo.dnsmasq.two"),
+        ("dnsmasq", "lo.dnsmasq"),
+        ("", ""),
+        ("my-dnsmasq.service", ""),
+    ],
+)
+def test_an_instance_has_a_record_of_its_own(unit: str, record: str) -> None:
+    """Debian's script names it; whoever starts dnsmasq in another way may name it otherwise."""
+    assert record == record_of(unit)
+    assert not record or is_dnsmasq(record)
+
+
+@pytest.mark.parametrize("name", ["lo.dnsmasquerade", "eth0.dnsmasq", "lo.unbound"])
+def test_another_name_is_not_dnsmasqs(name: str) -> None:
+    """Its servers count."""
+    assert not is_dnsmasq(name)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dnsguard.core.nature import Nature
 from dnsguard.core.report import Heard, Move, Witness, report
 from dnsguard.core.screen import screen
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Fault
 from tests.core.story import NEW, OLD, PID, direct, guarded, upstreams
@@ -65,6 +66,8 @@ def test_why_the_standby_line_is_there_or_not() -> None:
     assert "note: it does not tell what it holds (no-ident)" in words
     assert "in doubt: a file" in words
     assert "fault: network" in words
+    looped = direct(nature=Nature(servers=(Server("127.0.0.1", option="server=127.0.0.1 (f:1)"),)))
+    assert f"loop: {report(looped, WITNESS)['dnsmasq']['loops'][0]}" in shown(looped)
     assert "barred: it serves no DNS (port=0)" in shown(direct(nature=Nature(port=0)))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dnsguard.core.nature import Nature
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Standby
 from tests.core.story import NEW, OLD, POLICY, direct, guarded, upstreams
@@ -125,3 +126,46 @@ def test_whom_libc_asks_need_not_be_asked_once_one_has_answered() -> None:
 def test_told_means_after_the_list_was_accepted() -> None:
     assert direct().is_told
     assert not direct(reloaded=0).is_told
+
+
+SELF = Server("127.0.0.1", option="server=127.0.0.1 (f:1)")
+MIRROR = Nature(mirror="/etc/resolv.conf")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        direct(nature=MIRROR, policy=replace(POLICY, standby=Standby.NO)),
+        direct(nature=replace(MIRROR, keeps=("address=/a/10.0.0.1",))),
+        direct(nature=MIRROR, upstreams=upstreams(OLD, NEW)),
+    ],
+)
+def test_who_reads_what_is_published_is_barred_if_that_would_rob_it(state: State) -> None:
+    """While dnsmasq is named there, it is left the standby, or nobody."""
+    assert "/etc/resolv.conf" in state.bar
+    assert (False, state.bar) == (state.is_eligible, state.bars[2])
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        direct(nature=MIRROR),
+        direct(nature=MIRROR, upstreams=None),
+        direct(nature=replace(MIRROR, may_ask_others=True), upstreams=upstreams(OLD, NEW)),
+        direct(upstreams=upstreams(OLD, NEW)),
+    ],
+)
+def test_who_is_left_with_what_it_needs_is_not(state: State) -> None:
+    """A lone upstream is the standby, and stays in the file; servers of its own may be the others."""
+    assert "" == state.bar
+
+
+def test_one_that_asks_itself_alone_is_barred_and_named() -> None:
+    """With others to ask it is only named."""
+    alone = direct(nature=Nature(no_resolv=True, servers=(SELF,)))
+    among = direct(nature=Nature(servers=(SELF,)))
+
+    assert ("", alone.bar, "") == alone.bars
+    assert alone.loops[0] in alone.bar
+    assert (1, "") == (len(among.loops), among.bar)
+    assert () == replace(among, understood=False).loops == direct().loops

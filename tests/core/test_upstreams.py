@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -289,3 +290,55 @@ def test_any_source_is_better_than_memory() -> None:
 
     assert ("192.0.2.9",) == nameservers(sources)
     assert not choose(sources, not_own).from_memory
+
+
+UPLINKS = "/run/systemd/resolve/resolv.conf"
+
+
+def own(address: str) -> bool:
+    """This host's address."""
+    return address == "192.0.2.2"
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "::1", "127.0.0.53", "192.0.2.2", "0.0.0.0"])
+def test_this_host_is_never_published_and_who_names_it_is_named(server: str) -> None:
+    """In a lease, in what the administrator adds, in dnsmasq's own file."""
+    sources = with_records(
+        says("eth0.inet", server, "192.0.2.53"), head=says("head", server), upstream_file=says("dnsmasq's file", server)
+    )
+    reading = choose(sources, own)
+
+    assert reading.upstreams is not None
+    assert (("192.0.2.53",), ()) == (reading.upstreams.nameservers, reading.offered)
+    assert [f"{name}: {server} is this host itself, and is never published as an upstream"
+            for name in ("eth0.inet", "head", "dnsmasq's file")] == list(reading.complaints)  # fmt: skip
+
+
+def test_who_says_rightly_where_a_local_resolver_is_is_not_complained_of() -> None:
+    """dnsmasq's own record, another resolver's, and what libc was told before."""
+    local = says("lo.dnsmasq", "127.0.0.1"), says("lo.unbound", "127.0.0.1"), says("eth0.inet", "192.0.2.53")
+    sources = with_records(*local, kept=says("kept", "127.0.0.1"), etc=says("/etc/resolv.conf", "127.0.0.53"))
+
+    assert () == choose(sources, own).complaints
+
+
+def test_a_systemd_resolved_that_asks_this_host_is_known() -> None:
+    """Nothing of it is published; it is named where there is nobody else."""
+    resolved = says(UPLINKS, "127.0.0.1", "192.0.2.2")
+    alone = choose(replace(PLAIN, others=(says("NetworkManager", "127.0.0.1"), resolved)), own)
+    among = choose(replace(PLAIN, others=(resolved,), upstream_file=says("file", "192.0.2.53")), own)
+
+    assert alone.upstreams is None
+    assert f"{UPLINKS} names this host alone: 127.0.0.1, 192.0.2.2" in alone.complaints
+    assert ((), ("127.0.0.1", "192.0.2.2")) == (among.complaints, among.resolved_asks)
+    for other in (says(UPLINKS), says(UPLINKS, "127.0.0.1", "192.0.2.53"), Source(UPLINKS)):
+        assert () == choose(replace(PLAIN, others=(other,)), own).resolved_asks
+
+
+def test_another_instances_record_is_not_dnsmasqs_own() -> None:
+    """It stays when dnsmasq announces its end; where dnsmasq's name is not known, any will do."""
+    other = with_records(says("lo.dnsmasq.two", "127.0.0.2"))
+
+    assert choose(other, own).registered
+    assert False is choose(replace(other, record="lo.dnsmasq"), own).registered
+    assert choose(replace(other, record="lo.dnsmasq.two"), own).registered

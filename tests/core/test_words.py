@@ -8,9 +8,10 @@ from dnsguard.core import events as on
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.nature import Nature
+from dnsguard.core.servers import Server
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict, ZoneDown
-from dnsguard.core.words import ROUTINE, header, say, status_line
+from dnsguard.core.words import ROUTINE, Said, header, say, status_line
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
 MET = direct(nature=None, understood=False)
@@ -221,3 +222,54 @@ def test_what_a_configuration_leads_to_is_said_when_it_becomes_known_or_changes(
 def test_the_status_says_why_a_dnsmasq_is_not_used() -> None:
     """In `systemctl status`, where an operator looks first."""
     assert "(dnsmasq is not used: it serves no DNS (port=0)" in status_line(direct(nature=Nature(port=0)))
+
+
+SELF = Server("127.0.0.1", option="server=127.0.0.1 (f:1)")
+ALONE, AMONG = Nature(no_resolv=True, servers=(SELF,)), Nature(servers=(SELF,))
+STUB = Nature(no_resolv=True, binds=True, servers=(Server("127.0.0.53", option="server=127.0.0.53 (f:1)"),))
+
+
+def told(before: State, event: Event) -> Said:
+    """The line of this decision."""
+    return say(before, event, *decide(before, event))
+
+
+def test_a_loop_is_named_with_its_line_and_its_mend() -> None:
+    """With other servers it is no reason not to use dnsmasq; then what follows for the standby is said as well."""
+    alone, among = told(MET, on.NatureRead(PID, ALONE)), told(MET, on.NatureRead(PID, AMONG))
+
+    assert [("loop", "warning")] * 2 == [(said.code, said.level) for said in (alone, among)]
+    assert "libc is never given dnsmasq" in alone.text
+    assert "stands behind" not in alone.text
+    assert "an upstream stands behind dnsmasq" in among.text
+    for said in (alone, among):
+        assert 1 == said.text.count("server=127.0.0.1 (f:1) leads back to dnsmasq itself: remove that line")
+
+
+def test_what_is_barred_for_the_same_reason_is_not_said_again() -> None:
+    """A restart is no news; another reason is, and so is another option."""
+    again = replace(MET, nature=ALONE)
+
+    assert ROUTINE == told(again, on.NatureRead(PID, ALONE))
+    assert "loop" == told(again, on.NatureRead(PID, replace(ALONE, no_ident=True))).code
+    assert "dnsmasq-barred" == told(again, on.NatureRead(PID, replace(ALONE, port=0))).code
+
+
+def test_a_circle_that_closes_is_told_with_what_libc_asks_now() -> None:
+    """One line, and the code is that of what must be mended."""
+    said = told(guarded(nature=STUB), look(OLD, resolved_asks=("127.0.0.1",)))
+
+    assert ("loop", "warning") == (said.code, said.level)
+    assert said.text.endswith(f"libc asks {OLD} now")
+
+
+def test_who_reads_what_is_published_is_told_of_when_that_begins_to_matter() -> None:
+    """With a second upstream the standby is no longer all that it needs."""
+    mirror = direct(nature=Nature(mirror="/etc/resolv.conf"), candidate=upstreams(OLD, NEW))
+    said = told(mirror, look(OLD, NEW, settled=True))
+
+    assert ("dnsmasq-circular", "warning") == (said.code, said.level)
+    assert f"generation 2: upstreams {OLD}, {NEW}" in said.text
+    assert "is not used: it takes its upstreams from /etc/resolv.conf" in status_line(
+        replace(mirror, upstreams=upstreams(OLD, NEW))
+    )

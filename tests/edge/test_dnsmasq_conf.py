@@ -10,10 +10,11 @@ from dnsguard.core.actions import ReadNature
 from dnsguard.core.dnsmasq_conf import NOT_REGULAR, Page
 from dnsguard.core.events import NatureRead
 from dnsguard.core.nature import Nature
-from dnsguard.edge.dnsmasq_conf import MAX_NAMES, MAX_TOTAL_BYTES, Disk, read_nature
+from dnsguard.edge.dnsmasq_conf import MAX_NAMES, MAX_TOTAL_BYTES, Disk, Surroundings, read_nature
 from tests.fakes import unprivileged
 
 PID = 4711
+AROUND = Surroundings()
 
 
 def read(proc: Path, *words: str) -> Nature:
@@ -21,7 +22,7 @@ def read(proc: Path, *words: str) -> Nature:
     folder = proc / str(PID)
     folder.mkdir(exist_ok=True)
     (folder / "cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in ("/usr/sbin/dnsmasq", *words)))
-    return read_nature(ReadNature(PID), proc).nature
+    return read_nature(ReadNature(PID), AROUND, proc).nature
 
 
 def test_a_process_is_read_with_the_files_that_it_names(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_a_real_process_shows_its_command_line(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        read_so = read_nature(ReadNature(process.pid))
+        read_so = read_nature(ReadNature(process.pid), AROUND)
         process.communicate()
 
     assert NatureRead(process.pid, read_so.nature) == read_so
@@ -54,7 +55,7 @@ def test_a_real_process_shows_its_command_line(tmp_path: Path) -> None:
 
 def test_a_process_that_is_gone_is_in_doubt(tmp_path: Path) -> None:
     """The answer comes all the same: no judgement waits for ever."""
-    gone = read_nature(ReadNature(PID), tmp_path)
+    gone = read_nature(ReadNature(PID), AROUND, tmp_path)
 
     assert NatureRead(PID, Nature(unread=("its command line cannot be read: No such file or directory",))) == gone
 
@@ -125,3 +126,55 @@ def test_all_files_together_are_bounded(tmp_path: Path) -> None:
     assert "more than" in disk.names(str(crowd)).trouble
     (crowd / "0").unlink()
     assert MAX_NAMES == len(disk.names(str(crowd)).names)
+
+
+def reads(tmp_path: Path, *words: str) -> tuple[str, str]:
+    """What it is seen to read in the place of its upstream file: what we publish, or what is not known."""
+    around = Surroundings("192.0.2.2".__eq__, tmp_path / "published", tmp_path / "resolv.conf", tmp_path / "upstreams")
+    for name, content in (("4711/cmdline", ("dnsmasq", f"-C{tmp_path}/conf", *words)), ("conf", ())):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"".join(os.fsencode(word) + b"\0" for word in content))
+    nature = read_nature(ReadNature(PID), around, tmp_path).nature
+    return nature.mirror, nature.stray
+
+
+def test_who_reads_what_we_publish_is_seen(tmp_path: Path) -> None:
+    """By its own name, by that of our link, attached or not, and by a link to it."""
+    published, link, further = tmp_path / "published", tmp_path / "resolv.conf", tmp_path / "further"
+    further.symlink_to(published)
+    for path in (published, link, further):
+        assert (str(path), "") == reads(tmp_path, f"-r{path}")
+    link.symlink_to(published)
+
+    assert (str(link), "") == reads(tmp_path, f"-r{tmp_path}/upstreams", f"--resolv-file={link}")
+    assert ("", "") == reads(tmp_path, f"-r{link}", "-R")
+
+
+def test_of_one_in_doubt_nothing_is_said(tmp_path: Path) -> None:
+    """A file that could not be read may name another one; it would be barred for nothing."""
+    assert ("", "") == reads(tmp_path, f"-r{tmp_path}/published", "--conf-script=/bin/true")
+
+
+def test_who_reads_another_file_than_the_one_that_is_looked_at_is_seen(tmp_path: Path) -> None:
+    """A link to the right one is the right one, and it may be one of several."""
+    (tmp_path / "link").symlink_to(tmp_path / "upstreams")
+
+    assert ("", "/elsewhere") == reads(tmp_path, "-r/elsewhere")
+    assert ("", "") == reads(tmp_path, f"-r{tmp_path}/link") == reads(tmp_path, "-r/elsewhere", f"-r{tmp_path}/link")
+
+
+def test_this_hosts_addresses_are_known_to_be_its_own(tmp_path: Path) -> None:
+    """A list of blocked names has thousands of servers at one address: it is asked for once."""
+    asked: list[str] = []
+
+    def is_own(address: str) -> bool:
+        asked.append(address)
+        return address == "192.0.2.2"
+
+    (tmp_path / "4711").mkdir()
+    words = ("dnsmasq", "-C/", *("-S192.0.2.2", "-S/ads/192.0.2.9") * 9)
+    (tmp_path / "4711/cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in words))
+    nature = read_nature(ReadNature(PID), Surroundings(is_own), tmp_path).nature
+
+    assert {"192.0.2.2"} == {server.address for server in nature.servers}
+    assert ["192.0.2.2", "192.0.2.9"] == asked

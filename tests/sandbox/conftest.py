@@ -8,7 +8,6 @@ import pytest
 from tests.sandbox.guard import Guard
 from tests.sandbox.host import Host
 from tests.sandbox.namespaces import NotAllowedError
-from tests.sandbox.processes import wait_for
 
 
 @pytest.fixture
@@ -33,10 +32,7 @@ def guard(host: Host, tmp_path: Path) -> Iterator[Guard]:
 @pytest.fixture
 def guarded(host: Host, guard: Guard) -> Guard:
     """The same, running, and trusting a dnsmasq with Debian's defaults."""
-    host.start_dnsmasq()
-    # On Debian 13 the start script registers dnsmasq in the background.
-    wait_for(host.path("/run/resolvconf/interface/lo.dnsmasq").exists, "registration")
-    host.age_upstream_file()
+    host.bring_up_dnsmasq()
     guard.start()
     guard.wait_for_phase("guarded")
     return guard

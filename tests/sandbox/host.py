@@ -124,6 +124,14 @@ class Host(PrivateRoot):
         started = self._unit_runs("checkconfig") and self._unit_runs("exec")
         return started and self._unit_runs("start-resolvconf")
 
+    def bring_up_dnsmasq(self, *lines: str) -> None:
+        """Start one with these lines in its configuration, long enough ago that resolvconf need not wait."""
+        self.configure_dnsmasq(*lines)
+        assert self.start_dnsmasq()
+        # On Debian 13 the start script registers dnsmasq in the background.
+        wait_for(self.path("/run/resolvconf/interface/lo.dnsmasq").exists, "registration")
+        self.age_upstream_file()
+
     def stop_dnsmasq(self) -> None:
         """`systemctl stop dnsmasq`: deregister, then SIGTERM."""
         self._unit_runs("stop-resolvconf", then_killed=True)

@@ -12,10 +12,7 @@ ANCHOR = (f"trust-anchor=.,20326,8,2,{'E0' * 32}",)
 
 def met(host: Host, guard: Guard, *lines: str) -> None:
     """Start a dnsmasq of this configuration, then a guard that has understood it."""
-    host.configure_dnsmasq(*lines)
-    assert host.start_dnsmasq()
-    wait_for(host.path("/run/resolvconf/interface/lo.dnsmasq").exists, "registration")
-    host.age_upstream_file()
+    host.bring_up_dnsmasq(*lines)
     guard.start()
 
 

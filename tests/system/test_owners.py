@@ -17,7 +17,7 @@ from tests.system.kinds import KINDS, PLAIN, Kind, is_guarded
 from tests.system.machine import Machine
 from tests.system.overwriting import PER_OVERWRITING
 from tests.system.package import package
-from tests.system.traps import lease, rests
+from tests.system.traps import are_told, codes_of, lease, rests
 
 AT_REST = 50
 """Lookups, half a second of them."""
@@ -261,3 +261,27 @@ def test_dnsmasq_beside_resolved_is_used_once_it_is_given_a_list(boot: Boot) -> 
     seen = tally(machine.stop_sampler())
 
     assert (0, 0) == (seen.failed, seen.slow)
+
+
+def test_resolved_that_begins_to_ask_dnsmasq_is_named_and_costs_no_lookup(boot: Boot) -> None:
+    """dnsmasq asks 127.0.0.53 and nobody else; it is used while that asks the upstream."""
+    machine = boot("systemd-resolved")
+    machine.install(package())
+    machine.path("/etc/dnsmasq.d").mkdir()
+    lines = "no-resolv", "server=127.0.0.53", "bind-interfaces", "listen-address=127.0.0.1"
+    machine.path("/etc/dnsmasq.d/stub.conf").write_text("".join(f"{line}\n" for line in lines))
+    machine.start_sampler()
+    machine.install("dnsmasq")
+    wait_for(lambda: rests("guarded", "127.0.0.1", UPSTREAM)(machine), "trust")
+    assert "loop" not in codes_of(machine)
+    machine.run("resolvectl dns eth0 127.0.0.1")
+    wait_for(lambda: rests("direct", UPSTREAM)(machine), "upstream")
+    machine.wait_for_lookups(AT_REST)
+    seen, told = tally(machine.stop_sampler()), machine.run("dnsguard status").stdout
+
+    assert are_told(["guarded", "loop"], codes_of(machine))
+    assert "server=127.0.0.53 (/etc/dnsmasq.d/stub.conf:2) leads to systemd-resolved, which asks dnsmasq again" in told
+    assert (0, 0) == (seen.failed, seen.slow)
+
+    machine.run(f"resolvectl dns eth0 {UPSTREAM}; systemctl restart dnsmasq")
+    wait_for(lambda: rests("guarded", "127.0.0.1", UPSTREAM)(machine), "trust again")

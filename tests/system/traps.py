@@ -22,10 +22,6 @@ RECORD = "eth0.inet"
 """What ifupdown has told resolvconf."""
 
 
-PER_CIRCLE = 4
-"""What it may cost, where libc is told of dnsmasq alone, to learn that dnsmasq reads that very file: 20 ms or so."""
-
-
 @dataclass(frozen=True, slots=True)
 class Trap:
     """Something that stock hosts fall into.
@@ -151,7 +147,7 @@ TRAPS = (
         ("dnsmasq-found", "dnsmasq-circular"),
     ),
     Trap(
-        Case("IGNORE_RESOLVCONF=yes, no standby", ALONE, says(IGNORE), at_upstream, most=PER_DEATH + PER_CIRCLE),
+        Case("IGNORE_RESOLVCONF=yes, no standby", ALONE, says(IGNORE), at_upstream, most=PER_DEATH),
         "dnsmasq reads /etc/resolv.conf, which says 127.0.0.1, and ignores it",
         ("dnsmasq-found", "dnsmasq-circular"),
     ),
