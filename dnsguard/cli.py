@@ -11,12 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnsguard import __version__
 from dnsguard.core.errors import DnsguardError, SettingsError
+from dnsguard.onlooker import is_running, last_report
 
 if TYPE_CHECKING:
     from dnsguard.core.settings import Settings
@@ -32,17 +32,15 @@ EXIT_BAD_SETTINGS = 78
 # `dnsguard wait` looks this often at the daemon's report, and asks the servers themselves this often.
 WAIT_EVERY_S = 0.1
 WAIT_ASK_EVERY_S = 1.0
-# `dnsguard status --watch` shows it again this often: ages grow though nothing happens.
-WATCH_EVERY_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if refused, 2 for wrong words, 3 if no daemon runs, 78 for bad settings."""
-    given = _parser().parse_args(arguments)
+    given = command_line().parse_args(arguments)
     try:
         code: int = given.command(given)
     except DnsguardError as error:
-        print(f"dnsguard: {error}", file=sys.stderr)
+        _complain(error)
         return EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else 1
     except BrokenPipeError:
         # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
@@ -51,7 +49,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _complain(error: DnsguardError) -> None:
+    """Say what was refused; in a unit as an error with its code, for a line on stderr would have neither there."""
+    # $JOURNAL_STREAM is inherited by shells whose stderr is something else; only then is the edge asked, which is slow.
+    if "JOURNAL_STREAM" in os.environ and sys.stderr:
+        from dnsguard.edge.journal import configure, is_journal
+
+        if is_journal(sys.stderr):
+            log = configure(None)
+            log.say(error.code, "error", error.text)
+            log.close()
+            return
+    print(f"dnsguard: {error}", file=sys.stderr)
+
+
+def command_line() -> argparse.ArgumentParser:
+    """What may be typed; the manual page is compared with it, and the completions are made from it."""
     parser = argparse.ArgumentParser(
         prog="dnsguard",
         description="Keeps /etc/resolv.conf pointing at DNS servers that work, whatever the local dnsmasq does.",
@@ -164,7 +177,7 @@ def _detach(given: argparse.Namespace) -> int:
     from dnsguard.wiring import link_paths, loopback_works
 
     settings = _load(given.config)
-    told = _told(Path(settings.paths.status)) or {}
+    told = last_report(Path(settings.paths.status)) or {}
     answers = loopback_works(settings, last_phase(told))
 
     def works(address: str) -> bool:
@@ -175,39 +188,11 @@ def _detach(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
+    from dnsguard import onlooker
+
     path = Path(_load(given.config).paths.status)
-    if not given.watch:
-        return _show(path, given.json)
-    try:
-        while True:
-            if sys.stdout.isatty() and not given.json:
-                # Home, and clear what is below: nothing flickers.
-                print("\x1b[H\x1b[J", end="")
-            code = _show(path, given.json)
-            sys.stdout.flush()
-            if code:
-                return code
-            time.sleep(WATCH_EVERY_S)
-    except KeyboardInterrupt:
-        return 0
-
-
-def _show(path: Path, as_json: bool) -> int:
-    from dnsguard.core.screen import screen
-
-    told = _told(path)
-    if told is None:
-        print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    running = _is_running(told)
-    if as_json:
-        print(json.dumps({**told, "running": running}, indent=1))
-    else:
-        print(screen(told, _age, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
-    if not running:
-        print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    return 0
+    is_running = (onlooker.watch if given.watch else onlooker.show)(path, as_json=given.json)
+    return 0 if is_running else EXIT_NOT_RUNNING
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -221,24 +206,9 @@ def _doctor(given: argparse.Namespace) -> int:
         settings = _load(given.config)
     except SettingsError as bad:
         error = bad
-    looks = examine(look_around(settings, given.config, error, _told(Path(settings.paths.status))))
+    looks = examine(look_around(settings, given.config, error, last_report(Path(settings.paths.status))))
     print(json.dumps(report(looks), indent=1) + "\n" if given.json else in_words(looks), end="")
     return EXIT_FINDINGS if any(look.findings for look in looks) else 0
-
-
-def _age(written: str) -> str:
-    """How long ago that was, in words; what is not a time is given back as it is."""
-    try:
-        seconds = time.time() - datetime.fromisoformat(written).timestamp()
-    except ValueError:
-        return written
-    if seconds < 0:
-        # The clock was set back since.
-        return f"{-seconds:.0f} s in the future"
-    for most_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (math.inf, 86_400, "days")):
-        if seconds < most_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    raise AssertionError  # infinity is more than any age
 
 
 def _wait(given: argparse.Namespace) -> int:
@@ -267,9 +237,9 @@ def _reached(state: str, settings: "Settings") -> Callable[[], bool]:
 
 def _in_state(path: Path, state: str) -> bool:
     """Whether a daemon runs and its report says so."""
-    told = _told(path) or {}
+    told = last_report(path) or {}
     reached = told.get("ready") if state == "ready" else told.get("phase") == state
-    return bool(reached) and _is_running(told)
+    return bool(reached) and is_running(told)
 
 
 def _history(given: argparse.Namespace) -> int:
@@ -282,17 +252,3 @@ def _replay(given: argparse.Namespace) -> int:
     from dnsguard.past import replay
 
     return replay(given.file)
-
-
-def _is_running(told: dict[str, Any]) -> bool:
-    """Whether the daemon that wrote a report is there."""
-    return Path(f"/proc/{told.get('pid')}").exists()
-
-
-def _told(path: Path) -> dict[str, Any] | None:
-    """The daemon's last report; None if there is none that can be read."""
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None

@@ -24,7 +24,8 @@ NEVER = {
     "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
 }
 # What the core may use of the standard library: no file, socket, clock or log among it.
-PURE = {"collections", "dataclasses", "enum", "ipaddress", "itertools", "re", "tomllib", "types", "typing"}
+PURE = {"collections", "dataclasses", "enum", "functools", "ipaddress", "itertools", "re", "tomllib", "types", "typing"}
+PURE |= {"uuid"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -87,3 +88,9 @@ def test_neither_the_daemon_nor_doctor_pays_for_the_other() -> None:
 
     assert loaded_by("dnsguard.daemon").isdisjoint({*of_doctor, "dnsguard.edge.asker", "dnsguard.core.host"})
     assert loaded_by(f"dnsguard.cli, {', '.join(of_doctor)}").isdisjoint(costly)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_program_carries_nothing_of_what_is_for_reading(path: Path) -> None:
+    """Catalogue, manual and completions are made by the build: neither memory nor disk of a host has their makers."""
+    assert {each for each in imports(path) if each.split(".")[0] == "pages"} == set()
