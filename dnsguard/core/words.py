@@ -9,7 +9,7 @@ from dnsguard.core.events import Event
 from dnsguard.core.nature import standby_rule
 from dnsguard.core.resolvconf import MARK
 from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer
+from dnsguard.core.vocabulary import Fault, Kind, Moment, Phase, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,8 @@ def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ..
             return Said("started", "info", "looking for upstreams and for dnsmasq")
         case on.SourcesRead():
             return _looked(before, event, after)
+        case on.MomentPassed():
+            return _looked_again(before, event, after)
         case on.PublishFailed(reason=reason) if reason != before.refused:
             return Said("publish-failed", "error", f"libc still reads the old file: {reason}")
         case on.AttachNotAsked(reason=reason):
@@ -205,6 +207,14 @@ def _looked(before: State, event: on.SourcesRead, after: State) -> Said:
     kept = "the last good list stays" if after.upstreams else "no upstream is known yet"
     damaged = _with_damage(before, after, Said("sources-damaged", "info", kept))
     return damaged if damaged.level == "warning" else ROUTINE
+
+
+def _looked_again(before: State, event: on.MomentPassed, after: State) -> Said:
+    """Links come and go all day on some hosts: only told if more than the files is looked at."""
+    looked = replace(before, pausing=after.pausing, stirred=after.stirred)
+    if event.moment is Moment.NETWORK and after == looked:
+        return ROUTINE
+    return Said("looked-again", "info", f"{event.detail}; all is looked at again at once")
 
 
 def _with_damage(before: State, after: State, said: Said) -> Said:
