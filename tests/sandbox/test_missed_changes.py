@@ -43,7 +43,7 @@ def is_trusted_with(host: Host, guard: Guard, address: str) -> bool:
     return host.nameservers() == ["127.0.0.1", address] and guard.status()["dnsmasq"]["holds"] == [address]
 
 
-def test_two_leases_within_a_second_reach_a_dnsmasq_that_does_not_poll(
+def test_leases_that_follow_one_another_reach_a_dnsmasq_that_does_not_poll(
     host: Host, guard: Guard, tmp_path: Path
 ) -> None:
     """With `no-poll` it reads its file at SIGHUP alone, and resolvconf's hook sleeps before it writes that again."""
