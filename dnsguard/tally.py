@@ -12,7 +12,7 @@ from dnsguard.core.evidence import heard
 from dnsguard.core.metrics import METRICS, Counted, Distribution
 from dnsguard.core.moves import is_stale
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Kind, Phase, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Verdict
 
 CAUSES = ("no-upstream", "dnsmasq", "upstreams", "publish")
 """Why it is not known that libc's servers answer; docs/fleet/metrics.md defines each."""
@@ -42,10 +42,10 @@ class Tally:
         self._why = ""
         """The log code of the decision that libc's file is to name something else."""
         self._proved_s = now_s
-        """When dnsmasq last passed a probe, or was given to libc."""
+        """When dnsmasq last passed a probe."""
         self._forwarded_s: float | None = None
         self._unanswered = False
-        """None of libc's servers answered when they were last asked."""
+        """No upstream answered when they were last asked in this phase, directly or through dnsmasq."""
         self._heard: dict[str, tuple[bool, float]] = {}
         """Upstream -> whether it answered when it was last asked directly, and when that was."""
         self._taken: tuple[int, int | None] | None = None
@@ -59,11 +59,13 @@ class Tally:
         """Take note of one decision; `code` is that of its log line."""
         self._pass_time(now_s, before)
         if before.phase is not after.phase:
-            self._phase_since_s = now_s
+            # Who was silent may not be asked again in this phase, and must not be counted as silent for ever.
+            self._phase_since_s, self._unanswered = now_s, False
         for action in actions:
             self._count_action(action, after, code)
-        self._count_event(now_s, before, event)
-        self._count_flip(now_s, before, event, after)
+        self._count_event(now_s, before, event, after)
+        self._listen(now_s, before, event)
+        self._count_flip(before, event, after)
         self._counts["dnsguard_upstream_changes_total"] = after.generation
         self._counts["dnsguard_overwritten_total"] += max(0, after.rounds - before.rounds)
         # On trial is only who holds the list.
@@ -89,7 +91,7 @@ class Tally:
             case do.EndDnsmasq(pid=pid):
                 self._ended = pid
 
-    def _count_event(self, now_s: float, before: State, event: Event) -> None:
+    def _count_event(self, now_s: float, before: State, event: Event, after: State) -> None:
         match event:
             case on.ProbePassed(forward=forward, took_ms=took_ms):
                 question = "forwarded" if forward else "local"
@@ -98,7 +100,8 @@ class Tally:
                 self._proved_s = self._proved_s if is_stale(before, event) else now_s
             case on.ProbeFailed(verdict=verdict):
                 self._failures[verdict.value] += 1
-                if before.phase is Phase.GUARDED and not before.failures and not is_stale(before, event):
+                is_held = bool(after.failures) or after.phase is not Phase.GUARDED
+                if before.phase is Phase.GUARDED and not before.failures and is_held and not is_stale(before, event):
                     # Since when is not known: it was well when it last answered.
                     self._unavailable["dnsmasq"] += now_s - self._proved_s
             case on.DnsmasqGone(pid=pid):
@@ -108,16 +111,22 @@ class Tally:
                 self._counts["dnsguard_sighups_total"] += 1
             case on.PublishFailed():
                 self._counts["dnsguard_publish_failures_total"] += 1
-            case on.LookupAnswered() | on.LookupFailed() if (event.kind, event.generation) == before.published:
-                self._unanswered = isinstance(event, on.LookupFailed)
-        for address, (answers, _) in heard(before, event).items():
-            self._heard = {**self._heard_of(before), address: (answers, now_s)}
+
+    def _listen(self, now_s: float, before: State, event: Event) -> None:
+        """Take note of which upstreams have answered."""
+        answers = {address: (has_answered, now_s) for address, (has_answered, _) in heard(before, event).items()}
+        if answers:
+            self._heard = self._heard_of(before) | answers
+            has_one = any(has_answered for has_answered, _ in answers.values())
+            self._unanswered = not has_one and (self._unanswered or _is_silence(before, event))
+        elif isinstance(event, on.ProbePassed) and event.forward and not is_stale(before, event):
+            self._unanswered = False
 
     def _heard_of(self, state: State) -> dict[str, tuple[bool, float]]:
         """What was heard of those that are upstreams still: a laptop meets many in its life."""
         return {address: self._heard[address] for address in state.nameservers if address in self._heard}
 
-    def _count_flip(self, now_s: float, before: State, event: Event, after: State) -> None:
+    def _count_flip(self, before: State, event: Event, after: State) -> None:
         """A flip is what libc sees: the file was written, and names the other kind of server."""
         if before.phase is Phase.STARTING and after.phase is Phase.PROVING:
             # Left by the guard before us, as it is.
@@ -127,21 +136,19 @@ class Tally:
         if self._named not in (None, event.kind):
             flip = (event.kind.value, self._why)
             self._flips[flip] = self._flips.get(flip, 0) + 1
-        if event.kind is Kind.GUARDED:
-            self._proved_s, self._unanswered = now_s, False
         self._named = event.kind
 
     def _cause_in(self, state: State) -> str:
         """Why it is not known that libc's servers answer; "" if nothing speaks against it, or nothing is known."""
         if state.phase in (Phase.YIELDED, Phase.STOPPING):
             return ""
-        if state.phase is Phase.GUARDED:
-            return "dnsmasq" if state.failures else ""
+        if state.phase is Phase.GUARDED and state.failures:
+            return "dnsmasq"
         if state.upstreams is None:
             return "no-upstream"
         if self._named is Kind.GUARDED and state.phase is Phase.DIRECT:
             return "publish" if state.refused else "dnsmasq"
-        return "upstreams" if self._unanswered and state.standby is None else ""
+        return "upstreams" if self._unanswered else ""
 
     def counted(self, state: State, now_s: float, clock_s: float) -> Counted:
         """Everything, as metrics.render() wants it. What is a moment is told by the clock as it goes now."""
@@ -158,7 +165,7 @@ class Tally:
         }
         gauges = {
             "dnsguard_dnsmasq_present": state.pid is not None,
-            "dnsguard_upstreams": len(state.upstreams.nameservers) if state.upstreams else 0,
+            "dnsguard_upstreams": len(state.nameservers),
             "dnsguard_attached": state.attached,
             "dnsguard_ready": state.ready,
         }
@@ -178,3 +185,14 @@ class Tally:
                 (address,): moment(at_s) for address, (_, at_s) in heard.items()
             },
         }
+
+
+def _is_silence(before: State, event: Event) -> bool:
+    """Whether no upstream said anything, where none has answered."""
+    match event:
+        case on.ProbeFailed(fault=fault):
+            return fault is Fault.NETWORK
+        case on.LookupFailed():
+            # Once one has answered nobody asks again, and a late failure would stand for ever.
+            return not before.is_answered
+    return True

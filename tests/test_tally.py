@@ -12,10 +12,10 @@ from dnsguard.core.guard import decide
 from dnsguard.core.metrics import METRICS, Distribution, render
 from dnsguard.core.nature import Nature
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict
 from dnsguard.core.words import say
 from dnsguard.tally import CAUSES, FLIPS, Tally
-from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving
+from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
 CLOCK_S = 1_790_000_000.0
 """What the clock on the wall says when the other says 0."""
@@ -177,6 +177,62 @@ def test_published_servers_that_do_not_answer_are_unavailable_until_one_does() -
     } == set(CAUSES)
 
 
+NETWORK = replace(failed(Verdict.UNFORWARDED), fault=Fault.NETWORK, unanswered=(OLD,))
+
+
+def test_a_network_that_is_down_is_unavailable_until_an_upstream_answers() -> None:
+    """By dnsmasq's questions while guarded; it is no failure of dnsmasq's, and no flip."""
+    play = Play(guarded()).happen(10.0, passed()).happen(40.0, NETWORK, NETWORK)
+    assert {} == play.counted("upstream_up", at_s=41.0)
+    play.happen(45.0, passed(forward=False)).happen(47.0, passed())
+
+    assert Phase.GUARDED is play.state.phase
+    assert {("upstreams",): 7.0} == play.counted("unavailable_seconds_total", at_s=60.0)
+    assert {} == play.counted("flips_total")
+
+
+@pytest.mark.parametrize("fault", [Fault.ZONE, Fault.UNKNOWN])
+def test_upstreams_that_say_something_are_there(fault: Fault) -> None:
+    """A zone that is down, and answers that are no answer, cost some names and not all of them."""
+    play = Play(guarded()).happen(1.0, replace(NETWORK, fault=fault))
+
+    assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
+
+
+def test_only_an_answer_ends_a_silence() -> None:
+    """Neither what is said beside the point does, nor what was said by another process."""
+    play = Play(guarded()).happen(1.0, NETWORK).happen(2.0, replace(NETWORK, fault=Fault.UNKNOWN))
+    play.happen(3.0, passed(pid=PID + 1))
+
+    assert {("upstreams",): 9.0} == play.counted("unavailable_seconds_total", at_s=10.0)
+
+
+def test_a_failure_that_comes_after_an_answer_is_no_silence() -> None:
+    """Two questions may be under way; nobody asks a third time."""
+    play = Play(direct()).happen(1.0, on.LookupFailed(Kind.DIRECT, 1, "silent"))
+
+    assert {} == play.counted("unavailable_seconds_total", at_s=60.0)
+
+
+def test_upstreams_are_heard_in_a_comparison() -> None:
+    """While libc asks them, all of them are asked again and again."""
+    both = direct(upstreams=upstreams(OLD, NEW))
+    play = Play(both).happen(1.0, on.Compared(1, (NEW,), (OLD,))).happen(2.0, on.Compared(0, (OLD, NEW), ()))
+    assert {(NEW,): True} == play.counted("upstream_up", at_s=5.0)
+    assert {} == play.counted("unavailable_seconds_total", at_s=5.0)
+
+    play.happen(6.0, on.Compared(1, (), (OLD, NEW))).happen(16.0, on.Compared(1, (OLD, NEW), ()))
+    assert {("upstreams",): 10.0} == play.counted("unavailable_seconds_total", at_s=60.0)
+
+
+def test_silence_of_another_phase_is_not_counted_for_ever() -> None:
+    """Where there is one upstream and no dnsmasq, it is asked no more once it has answered."""
+    play = Play(guarded()).happen(1.0, NETWORK).happen(4.0, on.DnsmasqGone(PID))
+
+    assert Phase.DIRECT is play.state.phase
+    assert {("upstreams",): 3.0} == play.counted("unavailable_seconds_total", at_s=60.0)
+
+
 def test_an_answer_about_another_list_says_nothing_of_this_one() -> None:
     """Nor does one about the file that names dnsmasq, once an upstream has answered."""
     old = Play(direct(standby=None)).happen(1.0, on.LookupFailed(Kind.DIRECT, 0, "silent"))
@@ -193,6 +249,7 @@ def test_what_another_program_does_with_its_file_is_not_known() -> None:
     """While standing back nothing is claimed, neither good nor bad."""
     play = Play(direct(rounds=POLICY.trample_limit, standby=None, published=(Kind.DIRECT, 1)))
     play.happen(1.0, on.LookupFailed(Kind.DIRECT, 1, "silent")).happen(3.0, look(OLD, attached=False))
+    play.happen(4.0, NETWORK, on.Compared(1, (), (OLD,)))
 
     assert Phase.YIELDED is play.state.phase
     assert {("upstreams",): 2.0} == play.counted("unavailable_seconds_total", at_s=60.0)
@@ -212,6 +269,16 @@ def test_upstreams_are_as_they_answered_last() -> None:
     assert {} == play.counted("upstream_up", at_s=8.0)
     assert {(): 2} == play.counted("upstream_changes_total")
     assert {(): 1} == play.counted("upstreams")
+
+
+def test_what_was_heard_in_another_network_is_forgotten() -> None:
+    """A laptop meets many upstreams in its life, and comes back to some."""
+    play = Play(direct()).happen(1.0, on.LookupAnswered(Kind.DIRECT, 1, OLD))
+    play.happen(2.0, look(NEW), look(NEW, settled=True)).happen(3.0, on.LookupAnswered(Kind.DIRECT, 2, NEW))
+    assert {(NEW,): True} == play.counted("upstream_up")
+
+    play.happen(4.0, look(OLD), look(OLD, settled=True))
+    assert {} == play.counted("upstream_asked_timestamp_seconds")
 
 
 def test_a_reload_is_taken_when_dnsmasq_shows_that_it_holds_the_list() -> None:

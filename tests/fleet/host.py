@@ -20,7 +20,7 @@ from dnsguard.core.nature import Nature
 from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import Reading, Upstreams
-from dnsguard.core.vocabulary import Kind, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Timer, Verdict
 from dnsguard.edge.prober import FORWARD_SENDS, STAGGER_S
 
 SETTINGS = Settings()
@@ -147,6 +147,8 @@ class Host:
                 self._probe(action)
             case do.AskPublished():
                 self._ask_published(action)
+            case do.AskUpstreams(generation):
+                self._compare(generation)
             case do.EndDnsmasq() | do.Leave():
                 raise AssertionError(f"no scene of ours should lead to {action}")
 
@@ -163,10 +165,21 @@ class Host:
         if answered_s is not None:
             took_ms = (answered_s - self._now_s) * 1000
             self._at(answered_s, on.ProbePassed(asked.generation, asked.pid, asked.forward, UPSTREAMS, took_ms))
+            return
+        # Silent so long, the upstreams are asked as well.
+        at_s = self._now_s + LOCAL_S + SETTINGS.health.probe_timeout_s
+        self._forwarded(at_s)
+        at_s += SETTINGS.health.forward_timeout_s
+        who = (Fault.NETWORK, (), UPSTREAMS)
+        why = (Verdict.UNFORWARDED, UPSTREAMS, "no answer in time")
+        self._at(at_s, on.ProbeFailed(asked.generation, asked.pid, *why, *who))
+
+    def _compare(self, generation: int) -> None:
+        answered_s = self._forwarded(self._now_s)
+        if answered_s is not None:
+            self._at(answered_s, on.Compared(generation, UPSTREAMS, ()))
         else:
-            at_s = self._now_s + LOCAL_S + SETTINGS.health.forward_timeout_s
-            silent = on.ProbeFailed(asked.generation, asked.pid, Verdict.UNFORWARDED, UPSTREAMS, "no answer in time")
-            self._at(at_s, silent)
+            self._at(self._now_s + SETTINGS.health.forward_timeout_s, on.Compared(generation, (), UPSTREAMS))
 
     def _ask_published(self, asked: do.AskPublished) -> None:
         answers: list[tuple[float, str]] = []

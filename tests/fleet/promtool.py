@@ -16,13 +16,19 @@ DASHBOARD = ROOT / "docs/fleet/dashboard.json"
 ALERTS = ROOT / "docs/fleet/alerts.yml"
 
 
-@cache
 def promtool() -> str:
     """Where it lies: this machine's own, or one that is fetched and kept; skips the test where there is none."""
+    path, why_not = _found()
+    return path or pytest.skip(f"promtool: {why_not}")
+
+
+@cache
+def _found() -> tuple[str, str]:
+    """The path, or "" and the reason; fetching is tried once."""
     if installed := shutil.which("promtool"):
-        return installed
+        return installed, ""
     if shutil.which("apt-get") is None:
-        pytest.skip("promtool is not there, and this is no Debian to fetch it from")
+        return "", "it is not there, and this is no Debian to fetch it from"
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dnsguard"
     store = cached / f"promtool-{platform.freedesktop_os_release().get('VERSION_ID', 'rolling')}-{platform.machine()}"
     if not store.is_dir():
@@ -30,8 +36,8 @@ def promtool() -> str:
             ["sh", str(ROOM / "fetch.sh"), str(store)], capture_output=True, text=True, check=False
         )
         if fetched.returncode:
-            pytest.skip(f"promtool cannot be fetched: {fetched.stderr.strip()}")
-    return str(store / "promtool")
+            return "", fetched.stderr.strip()
+    return str(store / "promtool"), ""
 
 
 def check(*words: str | Path, given: str = "") -> tuple[int, str]:

@@ -15,6 +15,8 @@ from tests.fleet.scenes import ALWAYS, BEGINS_S, ENDS_S, LASTS_S, SCENES, Load, 
 from tests.house.tree import ROOT
 
 HOSTS = range(60)
+JITTER = 0.2
+"""Up to that share of an interval comes on top of it."""
 BY_NAME = {scene.name: scene for scene in SCENES}
 
 
@@ -37,11 +39,13 @@ def test_the_same_seed_gives_the_same_and_another_another() -> None:
     assert played("restart") != played("restart", seed="2")
 
 
-def test_a_guarded_host_asks_twice_a_minute() -> None:
-    """By the default of forward_interval_s."""
+def test_a_guarded_host_asks_at_most_twice_a_minute() -> None:
+    """By the default of forward_interval_s; the jitter comes on top."""
     last = per_s(played("restart").questions)[-300:]
+    most = 60 / SETTINGS.guard.forward_interval_s * 5 * len(HOSTS)
 
-    assert 60 / SETTINGS.guard.forward_interval_s * 5 * len(HOSTS) == pytest.approx(sum(last), rel=0.05)
+    assert sum(last) <= most
+    assert most / (1 + JITTER / 2) == pytest.approx(sum(last), rel=0.05)
 
 
 def test_what_is_passed_over_would_have_changed_nothing() -> None:
@@ -60,12 +64,13 @@ def test_jitter_takes_hosts_out_of_step() -> None:
     assert with_it < without / 2
 
 
-def test_a_host_without_dnsmasq_asks_nothing_itself_and_its_programs_ask_everything() -> None:
-    """What the cache kept off the upstreams is on them; dnsguard adds nothing."""
+def test_a_host_without_dnsmasq_asks_less_and_its_programs_ask_everything() -> None:
+    """What the cache kept off the upstreams is on them; dnsguard only compares them, once a minute."""
     load = played("bad push")
     absent = slice(int(BEGINS_S) + 15, int(ENDS_S))
 
-    assert 0 == sum(per_s(load.questions)[absent])
+    # Each 60 to 72 s, that is four times.
+    assert 4 * len(HOSTS) == sum(per_s(load.questions)[absent])
     assert {float(len(HOSTS))} == set(load.lookups_per_s()[absent])
     assert max(load.lookups_per_s()[:50]) < len(HOSTS) / 4
 
