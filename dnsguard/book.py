@@ -48,10 +48,11 @@ class Book:
             case on.ProbeFailed():
                 self._probe = event, datetime.now(UTC)
                 self.counters["probe_failures"] += 1
-        for address, (answers, took_ms) in heard(before, event).items():
+        if news := heard(before, event):
             # A laptop meets many upstreams in its life.
-            known = {each: self._heard[each] for each in before.nameservers if each in self._heard}
-            self._heard = known | {address: Heard(answers, None if took_ms is None else round(took_ms, 1), now())}
+            self._heard = {each: self._heard[each] for each in before.nameservers if each in self._heard}
+            for address, (answers, took_ms) in news.items():
+                self._heard[address] = Heard(answers, None if took_ms is None else round(took_ms, 1), now())
 
     def is_news(self, state: State) -> bool:
         """Whether an operator would see a difference since the last time that this was asked."""

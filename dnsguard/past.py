@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -142,7 +142,6 @@ def _read(path: Path | None, since_s: float) -> Iterator[dict[str, Any]]:
         return
     try:
         with nullcontext(sys.stdin) if str(path) == "-" else path.open(errors="replace") as file:
-            lines: Iterable[str] = file
-            yield from (found for found in log_reader.from_lines(lines) if found["at_s"] >= since_s)
+            yield from (found for found in log_reader.from_lines(file) if found["at_s"] >= since_s)
     except OSError as error:
         raise DnsguardError("unreadable-log", f"{path}: {error.strerror}") from error

@@ -22,8 +22,9 @@ def fall_back(state: State) -> Step:
     state, actions = go_direct(state)
     # No more is counted than is ever asked for.
     state = replace(state, dwelling=policy.dwell_s > 0, falls=min(state.falls + 1, policy.falls))
-    counted = do.SetTimer(Timer.FALLS, policy.falls_window_s)
-    return state, (*actions, *((do.SetTimer(Timer.DWELL, policy.dwell_s),) if state.dwelling else ()), counted)
+    if state.dwelling:
+        actions = (*actions, do.SetTimer(Timer.DWELL, policy.dwell_s))
+    return state, (*actions, do.SetTimer(Timer.FALLS, policy.falls_window_s))
 
 
 def end_dwell(state: State, event: Event) -> Step:

@@ -18,7 +18,6 @@ LETTERS = {
     "direct": "d",
     "starting": "?",
     "yielded": "y",
-    "stopping": "-",
     OFF: " ",
 }
 DOUBT_S = 1.0
@@ -61,7 +60,7 @@ class Bucket:
         phases: seconds by phase; OFF is one of them.
         unavailable: seconds by cause.
         flips: how often libc was given dnsmasq instead of the upstreams, or the other way round, by log code.
-        strip: the phase that most of each part was spent in, a letter each.
+        strip: the rarest phase of each part, a letter each.
     """
 
     begin_s: float
@@ -80,13 +79,14 @@ def timeline(lines: Sequence[Line], edges: Sequence[float], parts: int = 60) -> 
     flips = tuple(_flips(lines))
     buckets = []
     for begin_s, end_s in pairwise(edges):
-        spent = _seconds(phases, begin_s, end_s)
+        here = [span for span in phases if span.begin_s < end_s and span.end_s > begin_s]
+        spent = _seconds(here, begin_s, end_s)
         spent[OFF] = max(0.0, end_s - begin_s - sum(spent.values()))
         within: dict[str, int] = {}
         for at_s, code in flips:
             if begin_s <= at_s < end_s:
                 within[code] = within.get(code, 0) + 1
-        strip = _strip(phases, begin_s, end_s, parts)
+        strip = _strip(here, begin_s, end_s, parts)
         buckets.append(Bucket(begin_s, spent, _seconds(unavailable, begin_s, end_s), within, strip))
     return tuple(buckets)
 

@@ -49,8 +49,13 @@ def weigh(state: State, event: SourcesRead) -> Step:
     if reading.registered and state.registered is False:
         # Its file follows, after a second at most: not before that has it reason to be told again.
         actions += (do.SetTimer(Timer.RELOAD, state.policy.offer_wait_s),)
-    state = replace(state, offered=reading.offered, registered=reading.registered, complaints=reading.complaints)
-    state = replace(state, resolved_asks=reading.resolved_asks)
+    state = replace(
+        state,
+        offered=reading.offered,
+        registered=reading.registered,
+        complaints=reading.complaints,
+        resolved_asks=reading.resolved_asks,
+    )
     state, more = _consider(state, event)
     actions += more
     state, more = _remember(state, reading)

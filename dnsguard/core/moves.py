@@ -124,9 +124,7 @@ def next_question(state: State) -> do.SetTimer:
 
 def next_forward(state: State) -> do.SetTimer:
     """When the next question must leave the host: soon while no upstream answers."""
-    every_s = _patience_s(state)
-    # Twice a minute means no more than twice: the jitter comes on top.
-    return do.SetTimer(Timer.FORWARD, every_s, spread_s=every_s * 0.2)
+    return spaced(Timer.FORWARD, _patience_s(state))
 
 
 def jittered(timer: Timer, every_s: float) -> do.SetTimer:
@@ -135,6 +133,11 @@ def jittered(timer: Timer, every_s: float) -> do.SetTimer:
     Jitter: a thousand hosts that started together must not ask together.
     """
     return do.SetTimer(timer, every_s * 0.9, spread_s=every_s * 0.1)
+
+
+def spaced(timer: Timer, every_s: float) -> do.SetTimer:
+    """The same, no sooner than this: twice a minute means no more than twice, and the jitter comes on top."""
+    return do.SetTimer(timer, every_s, spread_s=every_s * 0.2)
 
 
 def _patience_s(state: State) -> float:

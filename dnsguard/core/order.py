@@ -14,7 +14,7 @@ from dataclasses import replace
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.events import Event
-from dnsguard.core.moves import Step, publish
+from dnsguard.core.moves import Step, publish, spaced
 from dnsguard.core.state import State, file_of
 from dnsguard.core.vocabulary import Kind, Phase, Timer
 
@@ -60,5 +60,4 @@ def republish(before: State, after: State) -> Step:
 def next_comparison(state: State) -> do.SetTimer:
     """When to compare again: so seldom that all of them together are asked twice a minute."""
     count = len(state.upstreams.nameservers) if state.upstreams else 1
-    every_s = state.policy.forward_interval_s * count
-    return do.SetTimer(Timer.COMPARE, every_s, spread_s=every_s * 0.2)
+    return spaced(Timer.COMPARE, state.policy.forward_interval_s * count)

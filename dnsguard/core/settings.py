@@ -99,8 +99,8 @@ class Settings:
         """What the core decides by."""
         # Two questions a minute may leave the host, however many there are.
         every_s = self.guard.forward_interval_s * max(1, len(self.health.questions))
-        policy = replace(self.guard, forward_interval_s=every_s)
-        return replace(policy, dnsmasq_address=self.dnsmasq.address, dnsmasq_port=self.dnsmasq.port)
+        address, port = self.dnsmasq.address, self.dnsmasq.port
+        return replace(self.guard, forward_interval_s=every_s, dnsmasq_address=address, dnsmasq_port=port)
 
 
 # Keys of Policy that an operator sets elsewhere.

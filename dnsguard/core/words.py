@@ -61,10 +61,10 @@ def status_line(state: State) -> str:
         return f"{phase}: cannot yet publish {servers}"
     if state.fault is not None:
         phase = f"{phase} ({_FAULTS[state.fault]})"
-    return f"{phase}: libc asks {servers}{_why_direct(state)}"
+    return f"{phase}: libc asks {servers}{_why_not_dnsmasq(state)}"
 
 
-def _why_direct(state: State) -> str:
+def _why_not_dnsmasq(state: State) -> str:
     if state.pid is None:
         why = state.missing
     elif state.bar:
@@ -240,23 +240,23 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
 def _with_trouble(before: State, after: State, said: Said) -> Said:
     """The line, behind what an operator must mend in dnsmasq's configuration, if that is news."""
     trouble = _trouble(after)
+    if trouble is ROUTINE or said.code == trouble.code:
+        return said
     # Another process that is configured in the same way is no news.
-    is_news = trouble != _trouble(replace(before, pid=after.pid, understood=True))
-    if trouble is ROUTINE or not is_news or said.code == trouble.code:
+    if trouble == _trouble(replace(before, pid=after.pid, understood=True)):
         return said
     return trouble if said is ROUTINE else replace(trouble, text=f"{trouble.text}; {said.text}")
 
 
 def _trouble(state: State) -> Said:
     """What is wrong with how dnsmasq is configured; ROUTINE if nothing is."""
-    unreachable, looped, _ = state.bars
-    bar_code = "dnsmasq-barred" if unreachable else "loop" if looped else "dnsmasq-circular"
-    if state.bar:
-        return Said(bar_code, "warning", f"libc is never given dnsmasq (PID {state.pid}): {state.bar}")
-    if state.loops:
-        text = f"dnsmasq (PID {state.pid}) asks itself, and others too: {'; '.join(state.loops)}"
-        return Said("loop", "warning", text)
-    return ROUTINE
+    codes = ("dnsmasq-barred", "loop", "dnsmasq-circular")
+    for code, bar in zip(codes, state.bars, strict=True):
+        if bar:
+            return Said(code, "warning", f"libc is never given dnsmasq (PID {state.pid}): {bar}")
+    looped = "; ".join(state.loops)
+    said = Said("loop", "warning", f"dnsmasq (PID {state.pid}) asks itself, and others too: {looped}")
+    return said if looped else ROUTINE
 
 
 def _understood(after: State) -> Said:

@@ -17,8 +17,7 @@ FALLS = Policy().falls
 
 def flap(host: Host, guard: Guard, directory: Path, lives: int) -> list[Flip]:
     """Let dnsmasq die again and again; no lookup may be lost meanwhile. What the guard published."""
-    host.start_dnsmasq()
-    host.age_upstream_file()
+    host.bring_up_dnsmasq()
     guard.start()
     guard.wait_for_phase("guarded")
     with FlipWatch(host.path("/run/dnsguard")) as watch:

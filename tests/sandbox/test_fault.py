@@ -31,10 +31,7 @@ SLACK_S = 0.3
 def start(host: Host, guard: Guard, settings: str, *dnsmasq: str) -> None:
     """A dnsmasq of this configuration, and a guard that trusts it."""
     guard.configure(settings)
-    host.configure_dnsmasq(*dnsmasq)
-    host.start_dnsmasq()
-    wait_for(host.path("/run/resolvconf/interface/lo.dnsmasq").exists, "registration")
-    host.age_upstream_file()
+    host.bring_up_dnsmasq(*dnsmasq)
     guard.start()
     guard.wait_for_phase("guarded")
 
