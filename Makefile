@@ -11,7 +11,7 @@ TABLE ?=
 SOAK ?=
 FLEET ?=
 
-.PHONY: help deps test check unit system table suite suites demo bench soak fleet deb lint reproducible picture clean
+.PHONY: help deps test check unit system table suite suites demo bench soak fleet deb lint reproducible pages picture clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,6 +66,9 @@ lint: ## lintian and others at the package in dist/
 
 reproducible: ## build the one in dist/ again, under another path, time zone and umask, and compare
 	packaging/reproducible.sh
+
+pages: deps ## write the table in docs/log-codes.md from pages/codes.toml
+	$(PYTHON) -m pages.codes --document
 
 picture: deps ## draw the phases in ARCHITECTURE.md from the table
 	$(PYTHON) -m tests.house.diagram

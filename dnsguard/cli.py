@@ -10,13 +10,13 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnsguard import __version__
 from dnsguard.core.errors import DnsguardError, SettingsError
+from dnsguard.onlooker import is_running, last_report
 
 if TYPE_CHECKING:
     from dnsguard.core.settings import Settings
@@ -25,21 +25,22 @@ DEFAULT_CONFIG = Path("/etc/dnsguard/dnsguard.toml")
 
 # systemctl's own: the program is not running. Source: LSB, "Init Script Actions".
 EXIT_NOT_RUNNING = 3
+# `dnsguard doctor` has found something.
+EXIT_FINDINGS = 1
 # EX_CONFIG of <sysexits.h>: starting it again will not help.
 EXIT_BAD_SETTINGS = 78
-# `dnsguard wait` looks this often.
+# `dnsguard wait` looks this often at the daemon's report, and asks the servers themselves this often.
 WAIT_EVERY_S = 0.1
-# `dnsguard status --watch` shows it again this often: ages grow though nothing happens.
-WATCH_EVERY_S = 1.0
+WAIT_ASK_EVERY_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if refused, 2 for wrong words, 3 if no daemon runs, 78 for bad settings."""
-    given = _parser().parse_args(arguments)
+    given = command_line().parse_args(arguments)
     try:
         code: int = given.command(given)
     except DnsguardError as error:
-        print(f"dnsguard: {error}", file=sys.stderr)
+        _complain(error)
         return EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else 1
     except BrokenPipeError:
         # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
@@ -48,16 +49,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _complain(error: DnsguardError) -> None:
+    """Say what was refused; in a unit as an error with its code, for a line on stderr would have neither there."""
+    # $JOURNAL_STREAM is inherited by shells whose stderr is something else; only then is the edge asked, which is slow.
+    if "JOURNAL_STREAM" in os.environ and sys.stderr:
+        from dnsguard.edge.journal import configure, is_journal
+
+        if is_journal(sys.stderr):
+            log = configure(None)
+            log.say(error.code, "error", error.text)
+            log.close()
+            return
+    print(f"dnsguard: {error}", file=sys.stderr)
+
+
+def command_line() -> argparse.ArgumentParser:
+    """What may be typed; the manual page is compared with it, and the completions are made from it."""
     parser = argparse.ArgumentParser(
         prog="dnsguard",
         description="Keeps /etc/resolv.conf pointing at DNS servers that work, whatever the local dnsmasq does.",
+        formatter_class=_in_eighty_columns,
     )
     parser.add_argument("--version", action="version", version=f"dnsguard {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, does: Any, words: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=words, description=words)
+        made = commands.add_parser(name, help=words, description=words, formatter_class=_in_eighty_columns)
         made.set_defaults(command=does)
         return made
 
@@ -72,12 +89,15 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs: status.json as it is")
     status.add_argument("--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C")
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
-    wait = command("wait", _wait, "return when the daemon is in a phase, or says that this host resolves")
-    wait.add_argument("--for", dest="state", choices=("ready", "direct", "guarded"), default="guarded")
+    wait = command("wait", _wait, "return when this host resolves, or when the daemon is in a phase")
+    wait.add_argument("--for", dest="state", choices=("resolving", "ready", "direct", "guarded"), default="guarded")
     wait.add_argument(
         "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
     )
     wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    doctor = command("doctor", _doctor, "look at all that lookups depend on; say what is wrong, and what mends it")
+    doctor.add_argument("--json", action="store_true", help="for programs: findings with stable codes")
+    doctor.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     history = command("history", _history, "show the phases over time, and how long names did not resolve")
     history.add_argument(
         "--per", choices=("minute", "hour", "day"), default="hour", help="what a row is; default: hour"
@@ -90,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
+
+
+def _in_eighty_columns(prog: str) -> argparse.HelpFormatter:
+    # argparse would import shutil and all compressors to learn how wide the terminal is, at each start: 4 ms.
+    return argparse.HelpFormatter(prog, width=80)
 
 
 def _load(path: Path) -> "Settings":
@@ -152,7 +177,7 @@ def _detach(given: argparse.Namespace) -> int:
     from dnsguard.wiring import link_paths, loopback_works
 
     settings = _load(given.config)
-    told = _told(Path(settings.paths.status)) or {}
+    told = last_report(Path(settings.paths.status)) or {}
     answers = loopback_works(settings, last_phase(told))
 
     def works(address: str) -> bool:
@@ -163,68 +188,58 @@ def _detach(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
+    from dnsguard import onlooker
+
     path = Path(_load(given.config).paths.status)
-    if not given.watch:
-        return _show(path, given.json)
+    is_running = (onlooker.watch if given.watch else onlooker.show)(path, as_json=given.json)
+    return 0 if is_running else EXIT_NOT_RUNNING
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from dnsguard.core.doctor import examine
+    from dnsguard.core.findings import in_words, report
+    from dnsguard.core.settings import Settings
+    from dnsguard.doctor import look_around
+
+    settings, error = Settings(), None
     try:
-        while True:
-            if sys.stdout.isatty() and not given.json:
-                # Home, and clear what is below: nothing flickers.
-                print("\x1b[H\x1b[J", end="")
-            code = _show(path, given.json)
-            sys.stdout.flush()
-            if code:
-                return code
-            time.sleep(WATCH_EVERY_S)
-    except KeyboardInterrupt:
-        return 0
-
-
-def _show(path: Path, as_json: bool) -> int:
-    from dnsguard.core.screen import screen
-
-    told = _told(path)
-    if told is None:
-        print(f"dnsguard: no daemon has written {path}; start one: systemctl start dnsguard", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    running = _is_running(told)
-    if as_json:
-        print(json.dumps({**told, "running": running}, indent=1))
-    else:
-        print(screen(told, _age, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
-    if not running:
-        print("dnsguard: the daemon that wrote this is not running any more", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    return 0
-
-
-def _age(written: str) -> str:
-    """How long ago that was, in words; what is not a time is given back as it is."""
-    try:
-        seconds = time.time() - datetime.fromisoformat(written).timestamp()
-    except ValueError:
-        return written
-    if seconds < 0:
-        # The clock was set back since.
-        return f"{-seconds:.0f} s in the future"
-    for most_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"), (math.inf, 86_400, "days")):
-        if seconds < most_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    raise AssertionError  # infinity is more than any age
+        settings = _load(given.config)
+    except SettingsError as bad:
+        error = bad
+    looks = examine(look_around(settings, given.config, error, last_report(Path(settings.paths.status))))
+    print(json.dumps(report(looks), indent=1) + "\n" if given.json else in_words(looks), end="")
+    return EXIT_FINDINGS if any(look.findings for look in looks) else 0
 
 
 def _wait(given: argparse.Namespace) -> int:
-    path = Path(_load(given.config).paths.status)
+    settings, state = _load(given.config), given.state
+    reached = _reached(state, settings)
+    every_s = WAIT_ASK_EVERY_S if state == "resolving" else WAIT_EVERY_S
     deadline_s = time.monotonic() + given.timeout
-    while True:
-        told = _told(path) or {}
-        reached = told.get("ready") if given.state == "ready" else told.get("phase") == given.state
-        if reached and _is_running(told):
-            return 0
-        if time.monotonic() >= deadline_s:
-            print(f"dnsguard: not {given.state} after {given.timeout:g} s; `dnsguard status` says why", file=sys.stderr)
+    while not reached():
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            advice = "`dnsguard doctor` says what is wrong" if state == "resolving" else "`dnsguard status` says why"
+            print(f"dnsguard: not {state} after {given.timeout:g} s; {advice}", file=sys.stderr)
             return 1
-        time.sleep(WAIT_EVERY_S)
+        time.sleep(min(every_s, left_s))
+    return 0
+
+
+def _reached(state: str, settings: "Settings") -> Callable[[], bool]:
+    """What says whether the state is reached; "resolving" is a question about this host, and needs no daemon."""
+    if state == "resolving":
+        from dnsguard.doctor import is_resolving
+
+        return lambda: is_resolving(settings)
+    return lambda: _in_state(Path(settings.paths.status), state)
+
+
+def _in_state(path: Path, state: str) -> bool:
+    """Whether a daemon runs and its report says so."""
+    told = last_report(path) or {}
+    reached = told.get("ready") if state == "ready" else told.get("phase") == state
+    return bool(reached) and is_running(told)
 
 
 def _history(given: argparse.Namespace) -> int:
@@ -237,17 +252,3 @@ def _replay(given: argparse.Namespace) -> int:
     from dnsguard.past import replay
 
     return replay(given.file)
-
-
-def _is_running(told: dict[str, Any]) -> bool:
-    """Whether the daemon that wrote a report is there."""
-    return Path(f"/proc/{told.get('pid')}").exists()
-
-
-def _told(path: Path) -> dict[str, Any] | None:
-    """The daemon's last report; None if there is none that can be read."""
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None

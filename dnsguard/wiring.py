@@ -1,13 +1,14 @@
-"""Settings -> the edges that they describe; shared by the daemon and the door."""
+"""Settings -> the edges that they describe; shared by the daemon and the door.
 
-import asyncio
+What asks the network is imported where it is wanted: `dnsguard doctor` needs neither a loop nor dnspython.
+"""
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dnsguard.core.actions import AskPublished, Probe
 from dnsguard.core.errors import SettingsError
-from dnsguard.core.events import LookupAnswered, ProbeFailed
 from dnsguard.core.records import record_of
 from dnsguard.core.settings import Settings
 from dnsguard.core.upstreams import Sources
@@ -15,10 +16,12 @@ from dnsguard.core.vocabulary import Kind, Phase, Verdict
 from dnsguard.edge import reader
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq_conf import Surroundings
-from dnsguard.edge.link import LinkPaths
 from dnsguard.edge.networks import networks
-from dnsguard.edge.prober import Prober, parse_question
 from dnsguard.edge.reader import SourcePaths
+
+if TYPE_CHECKING:
+    from dnsguard.edge.link import LinkPaths
+    from dnsguard.edge.prober import Prober
 
 
 def source_paths(settings: Settings) -> SourcePaths:
@@ -50,8 +53,10 @@ def surroundings(paths: SourcePaths) -> Surroundings:
     return Surroundings(is_own_address, paths.published, paths.resolv_conf, paths.upstream_file)
 
 
-def link_paths(settings: Settings) -> LinkPaths:
+def link_paths(settings: Settings) -> "LinkPaths":
     """Where /etc/resolv.conf and what stood there before are kept."""
+    from dnsguard.edge.link import LinkPaths
+
     paths = settings.paths
     return LinkPaths(
         resolv_conf=Path(paths.resolv_conf),
@@ -74,8 +79,10 @@ def _newcomer(settings: Settings) -> Path:
     return Path(settings.paths.kept).with_name("newcomer.conf")
 
 
-def prober_for(settings: Settings) -> Prober:
+def prober_for(settings: Settings) -> "Prober":
     """Raises SettingsError: code "bad-question"."""
+    from dnsguard.edge.prober import Prober, parse_question
+
     try:
         questions = tuple(parse_question(text) for text in settings.health.questions)
     except SettingsError as error:
@@ -96,6 +103,11 @@ def loopback_works(settings: Settings, last_phase: str) -> Callable[[str], bool]
     It may if it answers a lookup. While the network is down no server can show that; then a dnsmasq
     may that is alive and was trusted last.
     """
+    import asyncio
+
+    from dnsguard.core.actions import AskPublished, Probe
+    from dnsguard.core.events import LookupAnswered, ProbeFailed
+
     prober = prober_for(settings)
 
     def works(address: str) -> bool:

@@ -7,8 +7,9 @@ python3=$1
 venv=$2
 packages="ca-certificates dnsmasq-base iproute2 procps util-linux
 	python3 python3-venv python3-pip python3-dnspython python3-pyinotify python3-structlog python3-systemd"
-# For the booted machines, which only root can make: here, because two tests may want it at the same moment.
-[ "$(id -u)" != 0 ] || packages="$packages mmdebstrap"
+# For the booted machines, which only root can make: here, because two tests may want it at the same moment. And zsh, which
+# a test of the completions does without where it is missing.
+[ "$(id -u)" != 0 ] || packages="$packages mmdebstrap zsh"
 
 missing=""
 for package in $packages; do

@@ -93,7 +93,7 @@ def test_seconds_in_each_phase_add_up_to_the_time_since_the_start() -> None:
 def test_a_flip_is_counted_with_the_code_of_its_log_line(
     state: State, events: tuple[Event, ...], flip: tuple[str, str]
 ) -> None:
-    """So that who sees it on a dashboard finds it in the README and in the journal."""
+    """So that who sees it on a dashboard finds it in docs/log-codes.md and in the journal."""
     play = Play(state).happen(1.0, *events)
 
     assert {flip: 1} == play.counted("flips_total")

@@ -5,7 +5,7 @@ class DnsguardError(Exception):
     """Something an operator can read and act upon.
 
     Attributes:
-        code: stable, kebab-case; listed in README.md with what to do.
+        code: stable, kebab-case; told of in pages/codes.toml with what to do.
         text: what is wrong, where, and what to do next.
     """
 

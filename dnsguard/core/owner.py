@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from dnsguard.core import resolvconf
-from dnsguard.core.upstreams import Reading, Sources
-from dnsguard.core.words import Said
+
+if TYPE_CHECKING:
+    from dnsguard.core.upstreams import Reading, Sources
+    from dnsguard.core.words import Said
 
 
 class Provider(Enum):
@@ -39,8 +42,11 @@ _REMEDIES = {
 }
 
 
-def found(sources: Sources, signs: Signs, reading: Reading) -> Said:
+def found(sources: "Sources", signs: Signs, reading: "Reading") -> "Said":
     """The line; `reading` is what these sources come to."""
+    # `dnsguard doctor` wants the signs alone: it need not wait for events, actions and state.
+    from dnsguard.core.words import Said
+
     naming = ", ".join(_naming(sources)) or "nobody"
     known = reading.upstreams
     parts = (
@@ -53,7 +59,7 @@ def found(sources: Sources, signs: Signs, reading: Reading) -> Said:
     return Said("found", "info", "; ".join(parts))
 
 
-def _naming(sources: Sources) -> Iterable[str]:
+def _naming(sources: "Sources") -> Iterable[str]:
     """The sources that name any server, dnsmasq itself included."""
     records, conf_d = sources.records or (), (sources.head, sources.base, sources.tail)
     plain = (sources.upstream_file, *sources.others, sources.etc, sources.newcomer, sources.kept)
@@ -61,7 +67,7 @@ def _naming(sources: Sources) -> Iterable[str]:
     return (source.name for source in every if resolvconf.parse(source.text or "").nameservers)
 
 
-def _use_of_dnsmasq(provider: Provider, reading: Reading) -> str:
+def _use_of_dnsmasq(provider: Provider, reading: "Reading") -> str:
     if not reading.offered and provider in _REMEDIES:
         return f"a dnsmasq that comes is given no upstream, and is not used: {_REMEDIES[provider]}"
     if reading.registered is None:

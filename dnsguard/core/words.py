@@ -17,7 +17,7 @@ class Said:
     """One log line.
 
     Attributes:
-        code: stable; README.md lists each with what to do.
+        code: stable; pages/codes.toml tells of each with what to do.
         level: debug, info, warning or error.
         text: for a human.
     """

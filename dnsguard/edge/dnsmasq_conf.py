@@ -19,12 +19,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dnsguard.core.actions import ReadNature
 from dnsguard.core.dnsmasq_conf import NOT_REGULAR, Names, Page, understand
-from dnsguard.core.events import NatureRead
 from dnsguard.core.nature import Nature
 from dnsguard.core.resolvconf import is_loopback
+
+if TYPE_CHECKING:
+    from dnsguard.core.actions import ReadNature
+    from dnsguard.core.events import NatureRead
 
 MAX_COMMAND_LINE_BYTES = 2**17
 MAX_TOTAL_BYTES = 2**20
@@ -48,21 +51,29 @@ class Surroundings:
     upstream_file: Path = Path("/run/dnsmasq/resolv.conf")
 
 
-def read_nature(asked: ReadNature, around: Surroundings, proc: Path = Path("/proc")) -> NatureRead:
+def read_nature(asked: "ReadNature", around: Surroundings, proc: Path = Path("/proc")) -> "NatureRead":
     """The nature of the process `asked.pid`; what cannot be read is named in it."""
+    # Here, because `dnsguard doctor` wants the nature alone: events take it longer than all that it reads.
+    from dnsguard.core.events import NatureRead
+
+    return NatureRead(asked.pid, nature_of(asked.pid, Disk(), around, proc))
+
+
+def nature_of(pid: int, disk: "Disk", around: Surroundings, proc: Path = Path("/proc")) -> Nature:
+    """The nature of a process that is dnsmasq; what cannot be read is named in it."""
     try:
-        with open(proc / str(asked.pid) / "cmdline", "rb") as file:
+        with open(proc / str(pid) / "cmdline", "rb") as file:
             words = file.read(MAX_COMMAND_LINE_BYTES).split(b"\0")[1:-1]
     except OSError as error:
-        return NatureRead(asked.pid, Nature(unread=(f"its command line cannot be read: {error.strerror}",)))
+        return Nature(unread=(f"its command line cannot be read: {error.strerror}",))
     # A list of blocked names is thousands of servers, all at the same few addresses.
-    nature = understand([_decoded(word) for word in words], Disk(), cache(around.is_own))
+    nature = understand([_decoded(word) for word in words], disk, cache(around.is_own))
     # What could not be read may name another file.
     files = () if nature.has_own_servers or nature.unread else nature.resolv_files
     mirror = next((path for path in files if _is_ours(path, around)), "")
     # dnsmasq reads the newest of several: with the right one among them it is taken to be that.
     known = bool(mirror) or _end(around.upstream_file) in map(_end, files)
-    return NatureRead(asked.pid, replace(nature, mirror=mirror, stray="" if known else "".join(files[:1])))
+    return replace(nature, mirror=mirror, stray="" if known else "".join(files[:1]))
 
 
 def _is_ours(path: str, around: Surroundings) -> bool:
@@ -78,9 +89,14 @@ def _end(path: str | Path) -> str:
 
 
 class Disk:
-    """The files of this host, up to MAX_TOTAL_BYTES of them."""
+    """The files of this host, up to MAX_TOTAL_BYTES of them.
+
+    Attributes:
+        pages: those that were read, by path.
+    """
 
     def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
         self._left_bytes = MAX_TOTAL_BYTES
 
     def page(self, path: str) -> Page:
@@ -99,7 +115,8 @@ class Disk:
         self._left_bytes -= len(content)
         if b"\0" in content:
             return Page(trouble="it is binary: there are NUL bytes in it")
-        return Page(_decoded(content), (about.st_dev, about.st_ino))
+        self.pages[path] = _decoded(content)
+        return Page(self.pages[path], (about.st_dev, about.st_ino))
 
     def names(self, directory: str) -> Names:
         """The names in a directory, in no order."""

@@ -23,7 +23,6 @@ import shlex
 import socket
 import struct
 import sys
-import uuid
 from collections import deque
 from functools import cache
 from io import FileIO
@@ -37,11 +36,11 @@ import structlog  # noqa: E402
 from structlog.processors import TimeStamper, add_log_level, format_exc_info  # noqa: E402
 from structlog.typing import EventDict, Processor  # noqa: E402
 
+from dnsguard.core.message_id import message_id  # noqa: E402
+
 for _name in _UNUSED:
     del sys.modules[_name]
 
-CODES = uuid.UUID("3bb92b5e-6d9c-4d0f-a4d8-6b2a2a0d9b1f")
-"""The namespace of message_id(); never to be changed, for catalogs and searches hold its children."""
 MAX_WAITING = 1000
 """Records kept for a reader that is slow; what comes beyond is counted and dropped."""
 RECORDS = frozenset({"event", "state", "actions"})
@@ -102,15 +101,13 @@ def configure(
         loop: empties the queue when a slow reader reads again; without one, the next record does.
         level: records below it are not written, and cost next to nothing.
         stream: a real file; its descriptor is duplicated. None, as sys.stderr may be: nobody reads.
-        sink: auto means journald if systemd has connected the stream to it ($JOURNAL_STREAM in systemd.exec(5)),
+        sink: auto means journald if systemd has connected the stream to it,
             readable lines if it is a terminal, and otherwise one JSON object a line.
         journal_socket: where journald listens.
     """
     threshold, file = _NUMBERS[level], _duplicate(stream)
     if sink == "auto":
-        about = os.fstat(file.fileno())
-        journald_reads = os.environ.get("JOURNAL_STREAM") == f"{about.st_dev}:{about.st_ino}"
-        sink = "journal" if journald_reads else "console" if file.isatty() else "json"
+        sink = "journal" if is_journal(file) else "console" if file.isatty() else "json"
     if sink == "journal":
         file.close()
         return Log(_JournalOutbox(loop, str(journal_socket)), threshold, _as_journal_fields)
@@ -119,10 +116,10 @@ def configure(
     return Log(_Outbox(loop, file), threshold, TimeStamper("iso"), _as_json)
 
 
-@cache
-def message_id(code: str) -> str:
-    """Give the MESSAGE_ID of a code: always the same 32 hexadecimal digits."""
-    return uuid.uuid5(CODES, code).hex
+def is_journal(stream: TextIO | FileIO) -> bool:
+    """Whether systemd has connected this stream to journald. Source: $JOURNAL_STREAM in systemd.exec(5)."""
+    about = os.fstat(stream.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{about.st_dev}:{about.st_ino}"
 
 
 class _Outbox:

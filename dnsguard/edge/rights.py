@@ -16,23 +16,33 @@ NOBODY = 65534
 
 
 def ask_as_owner(of: Path, question: Callable[[], bool]) -> bool:
+    """Whether `question` is answered by yes, asked as tell_as_owner() says; a child that fails says no."""
+    return tell_as_owner(of, lambda: b"yes" if question() else b"") == b"yes"
+
+
+def tell_as_owner(of: Path, question: Callable[[], bytes]) -> bytes:
     """The answer of `question`, asked in a child process by who owns `of`, or by nobody if that is root or not there.
 
-    Who is not root asks by himself. A child that fails says no. Must not be called while threads run.
+    Who is not root asks by himself. A child that fails says nothing. Must not be called while threads run.
     """
     if os.geteuid() != 0:
         return question()
     user, group = _owner(of)
+    ear, mouth = os.pipe()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    answer = False
+        os.close(mouth)
+        with open(ear, "rb") as told:
+            answer = told.read()
+        os.waitpid(child, 0)
+        return answer
     try:
         _become(user, group)
-        answer = question()
+        with open(mouth, "wb") as out:
+            out.write(question())
     finally:
         # Not sys.exit: what is above us on the stack is the parent's.
-        os._exit(0 if answer else 1)
+        os._exit(0)
 
 
 def _owner(of: Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsguard.edge.rights import NOBODY, ask_as_owner
+from dnsguard.edge.rights import NOBODY, ask_as_owner, tell_as_owner
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 SOMEBODY = 4321
@@ -50,3 +50,12 @@ def test_who_is_not_root_asks_by_himself(tmp_path: Path, monkeypatch: pytest.Mon
     here = os.getpid()
 
     assert ask_as_owner(tmp_path, lambda: os.getpid() == here)
+
+
+@needs_root
+def test_what_the_owner_learns_is_told(tmp_path: Path) -> None:
+    """More than a pipe holds, and nothing from a child that fails."""
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+
+    assert b"%d" % SOMEBODY * 2**16 == tell_as_owner(tmp_path, lambda: b"%d" % os.geteuid() * 2**16)
+    assert b"" == tell_as_owner(tmp_path, lambda: bytes([1 // 0]))

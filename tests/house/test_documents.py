@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from dnsguard.core.findings import Finding, Look, report
 from dnsguard.core.metrics import METRICS
 from dnsguard.core.settings import Settings, parse
 from dnsguard.tally import CAUSES, FLIPS
-from tests.house.tree import MODULES, ROOT, parsed
+from pages.codes import DOCUMENT, SOURCE, codes, with_table
+from tests.house.tree import MODULES, ROOT, name_of, parsed
 
-README = (ROOT / "README.md").read_text()
+DOCTOR = (ROOT / "docs/doctor.md").read_text()
+MANUAL = (ROOT / "pages/dnsguard.8.scd").read_text()
+NAME = SOURCE.relative_to(ROOT)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = ROOT / "etc/dnsguard/dnsguard.toml"
 # Calls whose first argument is a code.
 SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say", "_write"}
@@ -37,13 +42,105 @@ def constants(node: ast.AST) -> Iterator[str]:
             yield each.value
 
 
-def test_every_code_is_in_the_readme_with_what_to_do_and_no_other() -> None:
-    """An operator looks a code up at three in the morning."""
-    said = {code for path in MODULES for code in codes_in(path)} - {"routine", "info", "warning", "error", "debug"}
-    table = README.partition("## Log codes")[2].partition("\n## ")[0]
-    told = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+def test_every_code_is_told_of_and_no_other() -> None:
+    """An operator looks a code up at three in the morning, or has `journalctl -x` do it."""
+    said = {code for path in MODULES for code in codes_in(path)} - {"info", "warning", "error", "debug"}
+    told = set(codes())
 
-    assert said == told
+    assert set() == said - told, f"add to {NAME} what these mean, as the others there, then `make pages`"
+    assert set() == told - said, f"nobody says these any more: take them out of {NAME}, then `make pages`"
+
+
+def test_every_code_is_told_of_in_full() -> None:
+    """What happened, why it matters, what to do; "nothing" is an answer, too."""
+    for code, told in codes().items():
+        where = f"[{code}] in {NAME}"
+        assert set(told.level.split(", ")) <= {"debug", "info", "warning", "error", "as it comes"}, where
+        assert re.search(r"[^.]$", told.what), f"{where}: `what` is a subject, without a full stop"
+        assert re.search(r"[.?]$", told.why), f"{where}: `why` is a sentence or two"
+        assert told.mend == "nothing" or re.search(r"[.?]$", told.mend), f'{where}: `mend` is a sentence, or "nothing"'
+        assert "@" not in told.what + told.why + told.mend, f"{where}: @ begins a field's name in a catalogue"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_code_has_the_level_that_is_told(path: Path) -> None:
+    """`-p warning` is empty on a healthy host: who makes a line louder must say so."""
+    for code, level in levels_in(path):
+        assert level in codes()[code].level, f"{code} is said at {level}; {NAME} has another level"
+
+
+def levels_in(path: Path) -> Iterator[tuple[str, str]]:
+    """The codes that a module says at a level that stands there."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and len(node.args) > 1:
+            code, level = (each.value if isinstance(each, ast.Constant) else None for each in node.args[:2])
+            # It becomes a warning by the damage that it tells of, and is not said without.
+            is_raised = code == "sources-damaged"
+            if code in codes() and level in ("debug", "info", "warning", "error") and not is_raised:
+                yield str(code), str(level)
+
+
+def test_every_field_of_the_journal_is_documented_and_no_other() -> None:
+    """Somebody's dashboard reads them."""
+    page = DOCUMENT.read_text().partition("## Fields")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    said = {f"DNSGUARD_{name.upper()}" for path in MODULES for name in fields_in(path)}
+    protocol = {"MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "EXCEPTION_INFO", "LOGGER"}
+    always = {"DNSGUARD_CODE", "DNSGUARD_LOG_DROPPED"}
+
+    assert said | protocol | always == told, "put the field into the table under Fields in docs/log-codes.md"
+
+
+def fields_in(path: Path) -> Iterator[str]:
+    """The fields that a module gives its lines."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+            yield from (each.arg for each in node.keywords if each.arg not in (None, "exc_info", "logger"))
+
+
+def test_the_table_of_codes_is_fresh() -> None:
+    """Stale? `make pages` writes it again."""
+    page = DOCUMENT.read_text()
+
+    assert page == with_table(page), "docs/log-codes.md is not what pages/codes.toml says: `make pages`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    """Who is lost already must not be sent astray."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        file, _, anchor = target.partition("#")
+        if "://" not in target:
+            other = (page.parent / file) if file else page
+            assert other.exists(), f"{page.name} leads to {target}"
+            assert not anchor or anchor in anchors(other), f"{page.name} leads to {target}, a heading that is not there"
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in a link. Source: GitHub's rule, without its numbering of doubles."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_finding_of_doctor_is_in_its_document_and_in_the_manual_page_and_no_other() -> None:
+    """Somebody who has only the manual page looks it up there."""
+    calls = (node for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
+    findings = (call for call in calls if getattr(call.func, "id", "") == "Finding" and call.args)
+    found = {code for call in findings for code in constants(call.args[0])}
+    page = MANUAL.partition("# DOCTOR\n")[2].partition("\n# ")[0].partition("With *--json*")[0]
+
+    assert len(found) > 30
+    assert found == set(re.findall(r"^\| `([a-z-]+)` \|", DOCTOR, re.MULTILINE))
+    assert found == set(re.findall(r"^\*([a-z-]+)\*$", page, re.MULTILINE))
+
+
+def test_keys_of_doctor_s_json_are_in_the_manual_page() -> None:
+    """What a program reads is a promise."""
+    page = MANUAL.partition("# DOCTOR\n")[2].partition("\n# ")[0]
+    told = report((Look("part", "seen", (Finding("code", "what", "why", "mend"),)),))
+    names = {*told, *(key for kind in ("looks", "findings") for each in told[kind] for key in each)}
+
+    assert {name for name in names if f"*{name}*" not in page} == set()
 
 
 def test_the_example_configuration_names_every_key_at_its_default() -> None:
@@ -88,16 +185,15 @@ def test_every_cause_of_unavailability_is_defined_and_no_other() -> None:
 
 def test_every_cause_of_a_flip_is_a_log_code() -> None:
     """A dashboard leads to the table of codes, and to the journal."""
-    codes = {code for path in MODULES for code in codes_in(path)}
-
-    assert {cause for _, cause in FLIPS} <= codes
+    assert {cause for _, cause in FLIPS} <= set(codes())
 
 
 def test_the_manual_page_names_every_metric_and_no_other() -> None:
     """On a host without this checkout there is no other."""
-    page = (ROOT / "packaging/dnsguard.8").read_text()
+    page = (ROOT / "pages/dnsguard.8.scd").read_text()
+    told = set(re.findall(r"^\*(dnsguard_\w+)\*", page, re.MULTILINE))
 
-    assert {metric.name for metric in METRICS} == set(re.findall(r"^\.It Va (dnsguard_\w+)", page, re.MULTILINE))
+    assert {metric.name for metric in METRICS} == told, "METRICS in pages/dnsguard.8.scd"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/fleet").glob("*.*")), ids=lambda path: path.name)

@@ -1,5 +1,7 @@
 """Who may import whom, each rule with its reason."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,8 @@ NEVER = {
     "subprocess": "a guard that must fork to help the host cannot help a host that is out of processes",
 }
 # What the core may use of the standard library: no file, socket, clock or log among it.
-PURE = {"collections", "dataclasses", "enum", "ipaddress", "itertools", "re", "tomllib", "types", "typing"}
+PURE = {"collections", "dataclasses", "enum", "functools", "ipaddress", "itertools", "re", "tomllib", "types", "typing"}
+PURE |= {"uuid"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -62,12 +65,32 @@ def test_each_package_has_one_place(path: Path) -> None:
             assert not f"{imported}.".startswith(f"{forbidden}."), f"{name} imports {imported}: {why}"
 
 
+def loaded_by(modules: str) -> set[str]:
+    """Every module that is there when these have been imported."""
+    script = f"import sys, {modules}; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE).stdout.decode().split()
+    )
+
+
 def test_the_door_pulls_in_neither_loop_nor_dns_before_the_command_is_known() -> None:
     """`dnsguard status` starts in a moment."""
-    import subprocess
-    import sys
+    loaded = loaded_by("dnsguard.cli, dnsguard.core.report, dnsguard.core.settings")
 
-    script = "import sys, dnsguard.cli, dnsguard.core.report, dnsguard.core.settings; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert loaded.isdisjoint({"asyncio", "dns", "structlog", "pyinotify", "systemd", "ssl", "logging"})
 
-    assert set(loaded).isdisjoint({"asyncio", "dns", "structlog", "pyinotify", "systemd", "ssl", "logging"})
+
+def test_neither_the_daemon_nor_doctor_pays_for_the_other() -> None:
+    """The daemon stays as small as it was, and doctor answers before a loop and dnspython would be there."""
+    of_doctor = ["dnsguard.doctor", "dnsguard.core.doctor", "dnsguard.core.findings", "dnsguard.core.mends"]
+    costly = {"asyncio", "dns", "structlog", "pyinotify", "systemd", "ssl", "logging", "subprocess"}
+    costly |= {"dnsguard.core.events", "dnsguard.core.actions", "dnsguard.core.state"}
+
+    assert loaded_by("dnsguard.daemon").isdisjoint({*of_doctor, "dnsguard.edge.asker", "dnsguard.core.host"})
+    assert loaded_by(f"dnsguard.cli, {', '.join(of_doctor)}").isdisjoint(costly)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_program_carries_nothing_of_what_is_for_reading(path: Path) -> None:
+    """Catalogue, manual and completions are made by the build: neither memory nor disk of a host has their makers."""
+    assert {each for each in imports(path) if each.split(".")[0] == "pages"} == set()

@@ -12,6 +12,7 @@ WITHOUT_TWIN = {
     "dnsguard/core/actions.py": "dataclasses alone",
     "dnsguard/core/errors.py": "dataclasses alone",
     "dnsguard/core/events.py": "dataclasses alone",
+    "dnsguard/core/host.py": "named tuples alone",
     "dnsguard/core/policy.py": "dataclasses alone",
     "dnsguard/core/vocabulary.py": "enums alone",
 }

@@ -67,6 +67,8 @@ FIGURES = (
     Figure("start floor", "  floor"),
     Figure("status", "dnsguard status, start to end", goals={"median": 100.0}),
     Figure("status floor", "  floor"),
+    Figure("doctor", "dnsguard doctor: processor time", goals={"median": 100.0}),
+    Figure("doctor floor", "  floor"),
     Figure("cpu", "guarded and idle: processor", "%", goals={"median": 0.1}),
     Figure("cpu floor", "  floor", "%"),
     Figure("wakeups", "guarded and idle: wake-ups", "/s", goals={"median": 4.0}),
@@ -104,6 +106,7 @@ class Bench:
             "change": self._change,
             "start": self._start,
             "status": self._status,
+            "doctor": self._doctor,
             "hang": self._hang,
         }
 
@@ -143,6 +146,11 @@ class Bench:
         with Stage(GUARDS_FOLDER) as stage:
             stage.guarded(self._directory)
             self._keep("status", rounds.statuses(stage, self._rounds), self._rounds)
+
+    def _doctor(self) -> None:
+        with Stage(GUARDS_FOLDER) as stage:
+            stage.guarded(self._directory)
+            self._keep("doctor", rounds.doctors(stage, self._rounds), self._rounds)
 
     def _hang(self) -> None:
         """On several hosts at once."""
@@ -250,7 +258,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="how often each thing is measured (200)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long nothing happens (60)")
-    parser.add_argument("--only", choices=["idle", "death", "change", "start", "status", "hang"], help="one part alone")
+    parser.add_argument(
+        "--only", choices=["idle", "death", "change", "start", "status", "doctor", "hang"], help="one part alone"
+    )
     return parser.parse_args(words)
 
 

@@ -147,6 +147,21 @@ def statuses(stage: Stage, rounds: int) -> Iterator[Round]:
         yield {"status": took_s[0], "status floor": took_s[1]}
 
 
+def doctors(stage: Stage, rounds: int) -> Iterator[Round]:
+    """The processor time of `dnsguard doctor`, what it forks and the way through the door included."""
+    for _ in range(rounds):
+        used_s = []
+        for words in (("-m", "dnsguard", "doctor"), ("-c", "pass")):
+            _, process = _spawn(stage, *words)
+            _, status, usage = os.wait4(process.pid, 0)
+            # It may have findings: the sandbox has no systemd.
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode not in (0, 1):
+                raise RuntimeError(f"{words} ended with {process.returncode}")
+            used_s.append(usage.ru_utime + usage.ru_stime)
+        yield {"doctor": used_s[0], "doctor floor": used_s[1]}
+
+
 def idle(stage: Stage, guard: DebianGuard, seconds: float) -> Iterator[Round]:
     """What the guard uses while nothing happens, and the least program that asks dnsmasq as often; one round."""
     least = stage.host.popen([PYTHON, str(FLOOR), "idle", "127.0.0.1"])

@@ -12,7 +12,7 @@ set -eu
 suite=$1
 packaging=$(dirname "$(realpath "$0")")/../../packaging
 
-packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 ifupdown procps netbase
+packages="systemd systemd-sysv dbus udev init-system-helpers adduser iproute2 ifupdown procps netbase e2fsprogs
 	python3 python3-dnspython python3-pyinotify python3-structlog python3-systemd"
 offered="dnsmasq resolvconf"
 # Fetched one by one, because some exclude each other, and without what they only recommend.

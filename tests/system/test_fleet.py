@@ -114,4 +114,4 @@ def test_a_daemon_that_is_gone_leaves_an_old_file_and_no_file_is_an_error_of_nod
 def test_the_page_tells_what_was_done_here() -> None:
     """The command that an operator copies is the one that was tried."""
     assert LINK in (ROOT / "docs/fleet/metrics.md").read_text()
-    assert LINK in (ROOT / "packaging/dnsguard.8").read_text()
+    assert LINK in (ROOT / "pages/dnsguard.8.scd").read_text()

@@ -1,0 +1,137 @@
+"""What is wrong with the servers that dnsmasq and libc are given: none, this host itself, dead ones, old ones."""
+
+from collections.abc import Iterator
+
+from dnsguard.core import mends, resolvconf
+from dnsguard.core.findings import Finding, Look
+from dnsguard.core.host import Host
+from dnsguard.core.owner import Provider
+from dnsguard.core.resolvconf import is_loopback
+
+UPLINKS = "/run/systemd/resolve/resolv.conf"
+"""systemd-resolved's own servers."""
+_STUBS = ("127.0.0.53", "127.0.0.54")
+
+
+def holds(host: Host) -> tuple[str, ...] | None:
+    """The addresses that dnsmasq forwards to; None if it does not tell."""
+    held = host.dnsmasq.held
+    if held is None or held.trouble:
+        return None
+    addresses = (text.split(" ")[0].rpartition("#")[0] for text in held.texts)
+    return tuple(dict.fromkeys(resolvconf.canonical(each) or each for each in addresses))
+
+
+def look_at_servers(host: Host) -> Look:
+    """Whom dnsmasq forwards to."""
+    held = holds(host)
+    if host.dnsmasq.nature is None:
+        return Look("forwarding", "there is no dnsmasq to ask")
+    seen = "dnsmasq does not say whom it asks" if held is None else f"dnsmasq asks {', '.join(held) or 'nobody'}"
+    faults = tuple(_loops(host, held)) or tuple(_faults(host, held))[:1]
+    return Look("forwarding", seen, faults)
+
+
+def _loops(host: Host, held: tuple[str, ...] | None) -> Iterator[Finding]:
+    """Servers of dnsmasq that are this host itself."""
+    given = resolvconf.parse(host.sources.upstream_file.text or "").nameservers
+    for address in dict.fromkeys((*(held or ()), *given)):
+        if not is_loopback(address) and address not in host.own:
+            continue
+        what = f"dnsmasq forwards to {address}, which is this host"
+        if address in _STUBS and host.resolved:
+            back = [each for each in uplinks(host) if is_loopback(each) or each in host.own]
+            if not back:
+                continue  # A chain, not a loop: systemd-resolved knows real servers.
+            what = f"dnsmasq forwards to systemd-resolved at {address}, and that to {', '.join(back)}, which is dnsmasq"
+        elif address in (held or ()) and not _trouble(host, address) and address not in host.own:
+            continue  # Another resolver of this host, which answers.
+        why = "a question goes round until it is given up: no name is looked up but those that are known already"
+        yield Finding("loop", what, why, mends.forget(host, address) or _read_real_servers(host))
+
+
+def _read_real_servers(host: Host) -> str:
+    """Have dnsmasq read a file that names real servers, not this host."""
+    known = host.reading.upstreams
+    if known is not None and any(not is_loopback(each) for each in uplinks(host)):
+        return mends.add_to_dnsmasq(host, f"resolv-file={UPLINKS}")
+    return mends.add_to_dnsmasq(host, f"server={known.nameservers[0]}") if known else mends.renew(host)
+
+
+def uplinks(host: Host) -> tuple[str, ...]:
+    """The servers that systemd-resolved asks."""
+    texts = (each.text or "" for each in host.sources.others if each.name == UPLINKS)
+    return tuple(address for text in texts for address in resolvconf.parse(text).nameservers)
+
+
+def _faults(host: Host, held: tuple[str, ...] | None) -> Iterator[Finding]:
+    nature, paths = host.dnsmasq.nature, host.settings.paths
+    if nature is None:
+        return
+    if nature.no_resolv and held == ():
+        why = "it reads no upstream file, and has no server of its own: every question is refused"
+        yield Finding("dnsmasq-no-resolv", f"dnsmasq is told `no-resolv`{_where(host)}", why, _drop_no_resolv(host))
+    is_told_of = host.settings.dnsmasq.address in mends.servers_of(host) or host.sources.attached
+    if not nature.has_own_servers and paths.resolv_conf in nature.resolv_files and is_told_of:
+        what = f"dnsmasq takes its servers from {paths.resolv_conf}, where libc is told of dnsmasq"
+        why = "it loses its servers as soon as libc is to ask it"
+        yield Finding("dnsmasq-circular", what, why, _own_file(host))
+    missing = [each for each in host.reading.offered or () if held and each not in held]
+    if missing and paths.upstream_file in nature.resolv_files and not nature.no_resolv:
+        what = f"dnsmasq was given {', '.join(missing)} in {paths.upstream_file}, and does not hold it"
+        why = "it missed the change, or may not read the file; it asks servers that may be gone"
+        yield Finding("dnsmasq-outdated", what, why, mends.restart(host))
+    if held == ():
+        known = host.reading.upstreams
+        static = mends.add_to_dnsmasq(host, f"server={known.nameservers[0]}") if known else mends.renew(host)
+        mend = mends.restart(host) if host.reading.offered else static
+        why = "every question is refused; resolvconf gives it neither `base` nor `head` nor `tail`, records alone"
+        yield Finding("dnsmasq-no-servers", "dnsmasq knows no server", why, mend)
+
+
+def _where(host: Host) -> str:
+    places = mends.places_of(host, "no-resolv")
+    return f" in {places[0][0]}:{places[0][1]}" if places else " on its command line"
+
+
+def _drop_no_resolv(host: Host) -> str:
+    by_default = rf"sed -i 's/--no-resolv\|-R\b//' /etc/default/dnsmasq && {mends.restart(host)}"
+    return mends.remove_option(host, "no-resolv") or by_default
+
+
+def _own_file(host: Host) -> str:
+    """Give dnsmasq a file of its own."""
+    if host.provider is Provider.NOBODY:
+        return f"apt-get install --yes resolvconf && {mends.restart(host)}"
+    if host.provider is Provider.RESOLVECTL:
+        return mends.add_to_dnsmasq(host, f"resolv-file={UPLINKS}")
+    return f"sed -i 's/^IGNORE_RESOLVCONF=/#&/' /etc/default/dnsmasq && {mends.restart(host)}"
+
+
+def look_at_upstreams(host: Host) -> Look:
+    """Whether the real servers answer when they are asked directly."""
+    known = host.reading.upstreams
+    if known is None:
+        why = "neither dnsmasq nor libc has anybody to ask; the network's servers were never announced, or taken back"
+        finding = Finding("no-upstream", "no source names a server that is not this host", why, mends.renew(host))
+        return Look("upstreams", "none is known", (finding,))
+    troubles = {each: _trouble(host, each) for each in known.nameservers}
+    seen = ", ".join(f"{each} ({trouble or 'answers'})" for each, trouble in troubles.items())
+    return Look("upstreams", f"{seen}, from {known.source}", tuple(_dead(host, troubles)))
+
+
+def _dead(host: Host, troubles: dict[str, str]) -> Iterator[Finding]:
+    dead = [address for address, trouble in troubles.items() if trouble]
+    if dead and len(dead) == len(troubles):
+        route = "" if host.sources.networks else ": this host has no default route"
+        why = "nothing on this host can mend a network; who announces its servers can be asked for them again"
+        yield Finding("upstreams-dead", f"no upstream answers{route}", why, mends.renew(host))
+        return
+    for address in dead:
+        why = "a lookup that begins with it waits for seconds; it may come back, and the next lease may name it again"
+        what = f"the upstream {address} does not answer ({troubles[address]}); others do"
+        yield Finding("upstream-dead", what, why, mends.forget(host, address) or mends.renew(host))
+
+
+def _trouble(host: Host, address: str) -> str:
+    return host.answers[address].trouble if address in host.answers else ""

@@ -1,0 +1,124 @@
+"""The commands that mend things, each as root types it into a shell; everything that comes from outside is quoted."""
+
+import re
+
+from dnsguard.core import resolvconf
+from dnsguard.core.host import Host
+from dnsguard.core.owner import Provider
+from dnsguard.core.records import DNSMASQ_RECORD
+
+RESTART_DNSMASQ = "systemctl restart dnsmasq"
+DROP_IN = "/etc/dnsmasq.d/dnsguard-doctor.conf"
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+
+
+def quoted(word: str) -> str:
+    """The word as a shell takes it for one."""
+    return word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def comment_out(path: str, number: int) -> str:
+    """Make a line, counted from 1, a comment."""
+    return f"sed -i '{number}s/^/#/' {quoted(path)}"
+
+
+def restart(host: Host) -> str:
+    """Start the dnsmasq of this host again."""
+    unit = host.settings.dnsmasq.unit or "dnsmasq.service"
+    return f"systemctl restart {quoted(unit.removesuffix('.service'))}"
+
+
+def add_to_dnsmasq(host: Host, option: str) -> str:
+    """Add an option to its configuration."""
+    return f"echo {quoted(option)} >>{DROP_IN} && {restart(host)}"
+
+
+def remove_option(host: Host, *names: str) -> str:
+    """Take these options out of dnsmasq's configuration; "" if they are not in its files."""
+    places = [place for name in names for place in places_of(host, name)]
+    return " && ".join((*(comment_out(*place) for place in places), restart(host))) if places else ""
+
+
+def places_of(host: Host, option: str, value: str = "") -> list[tuple[str, int]]:
+    """Where dnsmasq's files say this, as path and line: an option, with this value if one is given."""
+    found = []
+    for path, text in host.dnsmasq.pages:
+        for number, line in enumerate(text.split("\n"), start=1):
+            name, _, said = line.partition("=")
+            if name.strip() == option and value in ("", said.partition(" #")[0].strip()):
+                found.append((path, number))
+    return found
+
+
+def forget(host: Host, address: str) -> str:
+    """Take a server out of whatever names it; "" if no source that can be changed does."""
+    sources = host.sources
+    for record in sources.records or ():
+        if record.name != DNSMASQ_RECORD and address in resolvconf.parse(record.text or "").nameservers:
+            return _forget_in_record(host, record.name, record.text or "", address)
+    for name in ("server", "local"):
+        if places := places_of(host, name, address):
+            return f"{comment_out(*places[0])} && {restart(host)}"
+    for source in (sources.head, sources.base, sources.tail):
+        if address in resolvconf.parse(source.text or "").nameservers:
+            return f"{_without(address, source.name)} && resolvconf -u"
+    if not sources.attached and host.resolv_conf.kind == "file":
+        return _without(address, sources.etc.name) if address in servers_of(host) else ""
+    return (
+        _without(address, sources.kept.name) if address in resolvconf.parse(sources.kept.text or "").nameservers else ""
+    )
+
+
+def _forget_in_record(host: Host, name: str, text: str, address: str) -> str:
+    folder = "interface" if host.provider is Provider.DEBIAN else "interfaces"
+    if resolvconf.parse(text).nameservers == (address,):
+        return f"resolvconf -d {quoted(name)}"
+    path = quoted(f"{host.settings.paths.resolvconf_dir}/{folder}/{name}")
+    return f"sed {_line_of(address)} {path} | resolvconf -a {quoted(name)}"
+
+
+def _without(address: str, path: str) -> str:
+    return f"sed -i {_line_of(address)} {quoted(path)}"
+
+
+def _line_of(address: str) -> str:
+    literal = re.sub(r"([.*^$/\[\]\\])", r"\\\1", address)
+    return quoted(rf"/^[[:space:]]*nameserver[[:space:]]*{literal}[[:space:]]*$/d")
+
+
+def servers_of(host: Host) -> tuple[str, ...]:
+    """Whom libc asks on this host."""
+    return servers_in(host.resolv_conf.text or "")
+
+
+def servers_in(text: str) -> tuple[str, ...]:
+    """Whom libc asks by this resolv.conf: three servers at most, this host itself if it names none."""
+    return resolvconf.parse(text).nameservers[: resolvconf.MAX_NAMESERVERS] or ("127.0.0.1",)
+
+
+def renew(host: Host) -> str:
+    """Have the network's servers announced again by who announces them."""
+    interface = quoted(host.sources.networks[0].split(" ")[0]) if host.sources.networks else ""
+    if host.network_manager:
+        return f"nmcli device reapply {interface}" if interface else "nmcli networking on"
+    if "/usr/sbin/ifup" in host.programs:
+        return f"ifup --force {interface or '--all'}"
+    return f"networkctl renew {interface}" if interface else "systemctl restart systemd-networkd"
+
+
+def set_clock(host: Host) -> str:
+    """Have the clock set by the program that keeps it here, or bring one."""
+    if "/usr/sbin/chronyd" in host.programs:
+        return "systemctl restart chrony && chronyc makestep"
+    if "/usr/lib/systemd/systemd-timesyncd" in host.programs:
+        return "timedatectl set-ntp true && systemctl restart systemd-timesyncd"
+    return "apt-get install --yes systemd-timesyncd"
+
+
+def drop_setting(host: Host) -> str:
+    """Take the line out of dnsguard.toml that is complained of, or the file if no line is named."""
+    path = host.settings_path
+    line = re.search(rf"{re.escape(path)}:(\d+)|at line (\d+)", host.settings_error)
+    number = next((int(each) for each in line.groups() if each), 0) if line else 0
+    away = comment_out(path, number) if number else f"mv {quoted(path)} {quoted(path + '.bad')}"
+    return f"{away} && systemctl restart dnsguard"

@@ -1,0 +1,142 @@
+"""The round that `dnsguard doctor` makes: it looks at each part of this host, and asks its servers, once.
+
+It needs neither the daemon nor root, and changes nothing. What only root may see (whose a socket is) stays unknown
+without. The daemon never imports it.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dnsguard.core import mends, resolvconf
+from dnsguard.core.doctor_servers import holds
+from dnsguard.core.errors import SettingsError
+from dnsguard.core.host import Answer, Host, Process
+from dnsguard.core.owner import Provider
+from dnsguard.core.settings import Settings
+from dnsguard.core.upstreams import Sources, choose
+from dnsguard.edge import asker, host, rights
+from dnsguard.edge.addresses import is_own_address
+from dnsguard.edge.dnsmasq_conf import Disk, nature_of
+from dnsguard.edge.dnsmasq_process import find_pid
+from dnsguard.edge.owner import read_signs
+from dnsguard.onlooker import is_running
+from dnsguard.wiring import read_everything, source_paths, surroundings
+
+TIMEOUT_S = 1.2
+"""How long a server may be silent before it counts as dead: three sends, and what a far one needs to answer."""
+_PROGRAMS = ("/usr/sbin/dnsmasq", "/usr/sbin/ifup", "/usr/sbin/chronyd", "/usr/lib/systemd/systemd-timesyncd")
+_TIMESYNC = Path("/var/lib/systemd/timesync/clock")
+_UPDATES = "enable-updates"
+
+
+def look_around(settings: Settings, path: Path, error: SettingsError | None, told: dict[str, Any] | None) -> Host:
+    """Everything there is to see; takes twice TIMEOUT_S at most if servers are silent, milliseconds otherwise.
+
+    `error` is what is wrong with the settings at `path`, and `settings` the defaults then; `told` the daemon's report.
+    """
+    paths, unit = settings.paths, settings.dnsmasq.unit or "dnsmasq.service"
+    sources = read_everything(source_paths(settings), settings.dnsmasq.unit)
+    reading = choose(sources, is_own_address)
+    process = _dnsmasq(settings)
+    provider = read_signs(Path(paths.kept_facts)).provider
+    seen = Host(
+        settings=settings,
+        settings_path=str(path),
+        settings_error=error.text if error else "",
+        now_s=time.time(),
+        dated=(*host.dated(_TIMESYNC), *_written(paths.status, told)),
+        programs=frozenset(each for each in _PROGRAMS if os.path.exists(each)),
+        space=host.space_at(Path(paths.published).parent),
+        hosts_line=host.hosts_line(),
+        resolv_conf=host.thing_at(Path(paths.resolv_conf)),
+        sources=sources,
+        reading=reading,
+        own=frozenset(),
+        provider=provider,
+        updates_disabled=provider is Provider.DEBIAN and not (Path(paths.resolvconf_dir) / _UPDATES).exists(),
+        dnsmasq=process,
+        units={name: host.unit(name) for name in (unit, "dnsguard.service")},
+        listeners=host.listeners(settings.dnsmasq.port, name_them=not process.pid),
+        answers={},
+        network_manager=Path("/run/NetworkManager").is_dir(),
+        resolved=Path("/run/systemd/resolve/resolv.conf").exists(),
+        told=told,
+        is_running=told is not None and is_running(told),
+    )
+    return _with_answers(seen)
+
+
+def is_resolving(settings: Settings) -> bool:
+    """Whether one of the servers that libc is told of answers now; takes TIMEOUT_S at most."""
+    servers = mends.servers_in(host.text_of(Path(settings.paths.resolv_conf)) or "")
+    answers = _as_owner(settings, lambda: _ask(servers, settings))
+    return any(not answer.trouble for answer in answers.values())
+
+
+def _dnsmasq(settings: Settings) -> Process:
+    pid, missing = find_pid(Path(settings.dnsmasq.pid_file), settings.dnsmasq.unit)
+    if not pid:
+        return Process(missing=missing)
+    disk = Disk()
+    return Process(pid, "", nature_of(pid, disk, surroundings(source_paths(settings))), tuple(disk.pages.items()))
+
+
+def _written(path: str, told: dict[str, Any] | None) -> Iterable[tuple[str, float]]:
+    with suppress(KeyError, ValueError, TypeError):
+        yield path, datetime.fromisoformat((told or {})["written"]).timestamp()
+
+
+def _with_answers(seen: Host) -> Host:
+    """Ask dnsmasq for its servers first; then each server that is named anywhere, all at once."""
+    settings = seen.settings
+
+    def asked() -> dict[str, Answer]:
+        bind = (settings.dnsmasq.address, settings.dnsmasq.port, asker.SERVERS_BIND)
+        held = asker.ask([bind], TIMEOUT_S)[bind]
+        known = seen._replace(dnsmasq=seen.dnsmasq._replace(held=held))
+        return {_HELD: held, **_ask(_to_be_asked(known), settings)}
+
+    answers = _as_owner(settings, asked)
+    seen = seen._replace(dnsmasq=seen.dnsmasq._replace(held=answers.pop(_HELD, None)), answers=answers)
+    named = (*(holds(seen) or ()), *_named_by(seen.sources))
+    own = (each for each in named if not resolvconf.is_loopback(each) and is_own_address(each))
+    return seen._replace(own=frozenset(own))
+
+
+# Where dnsmasq's servers stand among the answers, which are told by address.
+_HELD = "held"
+
+
+def _to_be_asked(seen: Host) -> Iterable[str]:
+    yield from mends.servers_of(seen)
+    yield from seen.reading.upstreams.nameservers if seen.reading.upstreams else ()
+    # A server of dnsmasq's that is this host: somebody may answer there.
+    yield from filter(resolvconf.is_loopback, (*(holds(seen) or ()), *_named_by(seen.sources)))
+
+
+def _named_by(sources: Sources) -> Iterable[str]:
+    for source in (sources.upstream_file, *sources.others):
+        yield from resolvconf.parse(source.text or "").nameservers
+
+
+def _ask(addresses: Iterable[str], settings: Settings) -> dict[str, Answer]:
+    questions = {each: _question(each, settings) for each in addresses}
+    answers = asker.ask(questions.values(), TIMEOUT_S)
+    return {address: answers[question] for address, question in questions.items()}
+
+
+def _question(address: str, settings: Settings) -> asker.Question:
+    is_dnsmasq = address == settings.dnsmasq.address
+    return address, settings.dnsmasq.port if is_dnsmasq else settings.health.upstream_port, asker.ROOT_SOA
+
+
+def _as_owner(settings: Settings, asked: Callable[[], dict[str, Answer]]) -> dict[str, Answer]:
+    """The answers, asked for by who owns the daemon's folder if we are root; none if the child that does it fails."""
+    told = rights.tell_as_owner(Path(settings.paths.status).parent, lambda: json.dumps(asked()).encode())
+    return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in json.loads(told or b"{}").items()}

@@ -1,0 +1,170 @@
+"""What is wrong with the servers that dnsmasq and libc are given: each fault, its code and its mend."""
+
+from typing import Any
+
+import pytest
+
+from dnsguard.core.doctor_servers import holds, look_at_servers, look_at_upstreams
+from dnsguard.core.host import Answer, Process
+from dnsguard.core.nature import Nature
+from dnsguard.core.owner import Provider
+from dnsguard.core.upstreams import Source, Sources
+from tests.core.hosts import BASE, FILE, NATURE, OTHER, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
+
+RESTART = "systemctl restart dnsmasq"
+OWN = "/etc/dnsmasq.d/dnsguard-doctor.conf"
+ETC = "/etc/resolv.conf"
+
+
+def with_uplinks(*servers: str, **changes: Any) -> Sources:
+    """systemd-resolved is there, and asks these."""
+    text = "".join(f"nameserver {server}\n" for server in servers)
+    return sources(others=(Source(UPLINKS, text),), **changes)
+
+
+def found(read: Sources | None = None, **changes: Any) -> list[tuple[str, str]]:
+    """The codes and mends of what is wrong with dnsmasq's servers."""
+    return [(each.code, each.mend) for each in look_at_servers(host(read, **changes)).findings]
+
+
+def ails(read: Sources | None = None, **changes: Any) -> list[tuple[str, str]]:
+    """The same of the upstreams."""
+    return [(each.code, each.mend) for each in look_at_upstreams(host(read, **changes)).findings]
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (holding(UPSTREAM), (UPSTREAM,)),
+        (Answer("", ("192.0.2.53#53 1 0", "192.0.2.53#54 1 0", "fe80::1%eth0#53 0 0")), (UPSTREAM, "fe80::1%eth0")),
+        (Answer(), ()),
+        (Answer("notimp"), None),
+        (None, None),
+    ],
+)
+def test_what_dnsmasq_holds_is_read_from_what_it_says(
+    held: Answer | None, expected: tuple[str, ...] | None
+) -> None:  # fmt: skip
+    """Each address once; nothing is known if it does not say."""
+    assert expected == holds(host(dnsmasq=Process(7, "", NATURE, (), held)))
+
+
+@pytest.mark.parametrize(
+    ("read", "changes"),
+    [
+        (None, {}),
+        (None, {"dnsmasq": Process(missing="no PID file")}),
+        (None, {"dnsmasq": dnsmasq(held=Answer("notimp"))}),
+        (None, {"dnsmasq": dnsmasq(Nature(no_resolv=True, resolv_files=(FILE,)), holding(OTHER))}),
+        # A chain, not a loop.
+        (with_uplinks(UPSTREAM), {"dnsmasq": dnsmasq(held=holding(UPSTREAM, "127.0.0.53")), "resolved": True}),
+        # Another resolver of this host, which answers.
+        (None, {"dnsmasq": dnsmasq(held=holding(UPSTREAM, "127.0.0.9")), "answers": {"127.0.0.9": Answer()}}),
+    ],
+)
+def test_real_servers_are_no_finding(read: Sources | None, changes: dict[str, Any]) -> None:
+    """Whoever names them, and also where dnsmasq does not say."""
+    assert [] == found(read, **changes)
+
+
+def test_loop_through_systemd_resolved() -> None:
+    """dnsmasq asks 127.0.0.53, and that asks dnsmasq; the line that says so goes."""
+    mend = f"sed -i '1s/^/#/' /etc/dnsmasq.d/loop && {RESTART}"
+    process = dnsmasq(NATURE, holding(UPSTREAM, "127.0.0.53"), loop="server=127.0.0.53\n")
+
+    assert [("loop", mend)] == found(with_uplinks("127.0.0.1"), dnsmasq=process, resolved=True)
+
+
+def test_loop_whose_line_is_not_found_is_overridden() -> None:
+    """A real server is added, or the file that names one."""
+    process = dnsmasq(held=holding("127.0.0.53"))
+    add = f"echo server={UPSTREAM} >>{OWN} && {RESTART}"
+
+    assert [("loop", add)] == found(with_uplinks("127.0.0.1"), dnsmasq=process, resolved=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.2", "::1"])
+def test_upstream_that_is_this_host(address: str) -> None:
+    """dnsmasq says that it has read the file, and ignores the address or asks nobody."""
+    text = f"nameserver {address}\n"
+    read = sources({"eth0.inet": text, "lo.dnsmasq": "nameserver 127.0.0.1\n"}, offered=text)
+    own = {"own": frozenset({address}), "dnsmasq": dnsmasq(held=Answer())}
+
+    assert [("loop", "resolvconf -d eth0.inet")] == found(read, **own)
+
+
+def test_no_resolv_without_a_server() -> None:
+    """The line is named, and made a comment."""
+    nature = Nature(no_resolv=True, resolv_files=(FILE,))
+    process = dnsmasq(nature, Answer(), a="cache-size=1\nno-resolv\n")
+
+    assert [("dnsmasq-no-resolv", f"sed -i '2s/^/#/' /etc/dnsmasq.d/a && {RESTART}")] == found(dnsmasq=process)
+    assert "/etc/default/dnsmasq" in found(dnsmasq=dnsmasq(nature, Answer()))[0][1]
+
+
+@pytest.mark.parametrize(
+    ("provider", "mend"),
+    [
+        (Provider.DEBIAN, f"sed -i 's/^IGNORE_RESOLVCONF=/#&/' /etc/default/dnsmasq && {RESTART}"),
+        (Provider.NOBODY, f"apt-get install --yes resolvconf && {RESTART}"),
+        (Provider.RESOLVECTL, f"echo resolv-file={UPLINKS} >>{OWN} && {RESTART}"),
+    ],
+)
+def test_circle(provider: Provider, mend: str) -> None:
+    """dnsmasq reads the file in which libc is told of dnsmasq."""
+    process = dnsmasq(Nature(resolv_files=(ETC,)), holding(UPSTREAM))
+
+    assert [("dnsmasq-circular", mend)] == found(dnsmasq=process, provider=provider)
+
+
+def test_servers_that_dnsmasq_missed() -> None:
+    """Its file names them, and it does not hold them."""
+    read = sources(offered=f"nameserver {UPSTREAM}\nnameserver {OTHER}\n")
+
+    assert [("dnsmasq-outdated", RESTART)] == found(read)
+
+
+@pytest.mark.parametrize(
+    ("read", "mend"),
+    [
+        (sources({"lo.dnsmasq": ""}, "", base=Source(BASE, f"nameserver {OTHER}\n")), f"echo server={OTHER} >>{OWN}"),
+        (sources({}, ""), "ifup --force eth0"),
+        (sources(), RESTART),
+    ],
+)
+def test_dnsmasq_without_a_server(read: Sources, mend: str) -> None:
+    """It is given one that libc has, or what announces them is asked again, or it reads its file again."""
+    ((code, said),) = found(read, dnsmasq=dnsmasq(held=Answer()))
+
+    assert "dnsmasq-no-servers" == code
+    assert said.startswith(mend)
+
+
+TWO = sources({"eth0.inet": f"nameserver {UPSTREAM}\nnameserver {OTHER}\n", "lo.dnsmasq": "nameserver 127.0.0.1\n"})
+
+
+def test_upstreams_that_answer_are_no_finding() -> None:
+    """Each of them was asked directly."""
+    assert [] == ails(TWO)
+
+
+@pytest.mark.parametrize("trouble", ["silent", "closed", "servfail", "refused"])
+def test_dead_upstream_is_named_and_forgotten(trouble: str) -> None:
+    """The others go on; the record is announced again without it."""
+    ((code, mend),) = ails(TWO, answers={UPSTREAM: Answer(trouble), OTHER: Answer()})
+
+    assert "upstream-dead" == code
+    assert mend.endswith("/run/resolvconf/interface/eth0.inet | resolvconf -a eth0.inet")
+
+
+def test_dead_network_is_one_finding() -> None:
+    """No server is to blame, and none is forgotten."""
+    answers = {UPSTREAM: Answer("silent"), OTHER: Answer("silent")}
+
+    assert [("upstreams-dead", "ifup --force eth0")] == ails(TWO, answers=answers)
+    assert [("upstreams-dead", "ifup --force --all")] == ails(sources(networks=()), answers=answers)
+
+
+def test_no_upstream_at_all() -> None:
+    """No source names one."""
+    assert [("no-upstream", "ifup --force eth0")] == ails(sources({}, None))

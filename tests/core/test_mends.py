@@ -1,0 +1,124 @@
+"""Each mend is one line for a shell, and what comes from outside cannot end it."""
+
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsguard.core import mends
+from dnsguard.core.owner import Provider
+from dnsguard.core.upstreams import Source
+from tests.core.hosts import BASE, OTHER, UPSTREAM, dnsmasq, host, sources
+
+
+@pytest.mark.parametrize("word", ["plain", "/etc/dnsmasq.conf", "", "a b", "it's", "$(reboot)", "a;b", "*", "ä"])
+def test_quoted_word_is_one_word_to_a_shell(word: str) -> None:
+    """A record of resolvconf may have any name."""
+    assert [word] == shlex.split(mends.quoted(word))
+
+
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        ({"a": "# port\nport=5353 # here\n"}, "sed -i '2s/^/#/' /etc/dnsmasq.d/a && systemctl restart dnsmasq"),
+        ({"a": "cache-size=0\n"}, ""),
+        (
+            {"a": "port = 1", "b c": "x\nport=2"},
+            "sed -i '1s/^/#/' /etc/dnsmasq.d/a && sed -i '2s/^/#/' '/etc/dnsmasq.d/b c' && systemctl restart dnsmasq",
+        ),
+    ],
+)
+def test_option_is_made_a_comment_wherever_it_stands(pages: dict[str, Any], expected: str) -> None:
+    """And dnsmasq is started again: it reads its files once."""
+    assert expected == mends.remove_option(host(dnsmasq=dnsmasq(**pages)), "port")
+
+
+TWO = f"nameserver {UPSTREAM}\nnameserver {OTHER}\n"
+LINE = "'/^[[:space:]]*nameserver[[:space:]]*192\\.0\\.2\\.53[[:space:]]*$/d'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"records": {"eth0.inet": f"nameserver {UPSTREAM}\n"}}, "resolvconf -d eth0.inet"),
+        ({"records": {"a b": TWO}}, f"sed {LINE} '/run/resolvconf/interface/a b' | resolvconf -a 'a b'"),
+        ({"records": {"eth0.inet": f"nameserver {OTHER}\n"}}, ""),
+    ],
+)
+def test_server_of_a_record_is_forgotten_by_resolvconf(changes: dict[str, Any], expected: str) -> None:
+    """The record is announced again without it, or taken back if it named nothing else."""
+    assert expected == mends.forget(host(sources(**changes)), UPSTREAM)
+
+
+def test_server_of_the_administrator_s_file_is_forgotten_there() -> None:
+    """`base` is a file, and resolvconf reads it when it is told to."""
+    read = sources({}, base=Source(BASE, TWO))
+
+    assert f"sed -i {LINE} {BASE} && resolvconf -u" == mends.forget(host(read), UPSTREAM)
+
+
+def test_server_of_dnsmasq_s_own_is_forgotten_there() -> None:
+    """dnsmasq.conf names it, and nobody else."""
+    seen = host(sources({}), dnsmasq=dnsmasq(own=f"server={OTHER}\nserver={UPSTREAM}\n"))
+
+    assert "sed -i '2s/^/#/' /etc/dnsmasq.d/own && systemctl restart dnsmasq" == mends.forget(seen, UPSTREAM)
+
+
+def test_the_line_that_is_deleted_is_that_of_the_server_alone(tmp_path: Path) -> None:
+    """192.0.2.53 is no pattern: neither 192.0.2.153 nor 192a0.2.53 is meant. The real sed."""
+    file = tmp_path / "base"
+    file.write_text("nameserver 192.0.2.53\nnameserver 192.0.2.153\n#nameserver 192.0.2.53\nnameserver\t192.0.2.53 \n")
+    command = mends.forget(host(sources({}, base=Source(str(file), TWO))), UPSTREAM)
+    subprocess.run(["sh", "-c", command.removesuffix(" && resolvconf -u")], check=True)
+
+    assert "nameserver 192.0.2.153\n#nameserver 192.0.2.53\n" == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("{0}:7: fall = 0", "sed -i '7s/^/#/' {0} && systemctl restart dnsguard"),
+        ("{0}: Invalid value (at line 3, column 8)", "sed -i '3s/^/#/' {0} && systemctl restart dnsguard"),
+        ("{0}: Expected ']' (at end of document)", "mv {0} {0}.bad && systemctl restart dnsguard"),
+    ],
+)
+def test_bad_setting_is_made_a_comment(error: str, expected: str) -> None:
+    """Its default is in force then; the whole file goes if no line is named."""
+    path = "/etc/dnsguard/dnsguard.toml"
+
+    assert expected.format(path) == mends.drop_setting(host(settings_error=error.format(path)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"network_manager": True}, "nmcli device reapply eth0"),
+        ({}, "ifup --force eth0"),
+        ({"programs": frozenset()}, "networkctl renew eth0"),
+    ],
+)
+def test_network_is_asked_again_by_who_keeps_it(changes: dict[str, Any], expected: str) -> None:
+    """Whoever announced the servers can announce them again."""
+    assert expected == mends.renew(host(**changes))
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("/usr/sbin/chronyd", "systemctl restart chrony && chronyc makestep"),
+        ("/usr/lib/systemd/systemd-timesyncd", "timedatectl set-ntp true && systemctl restart systemd-timesyncd"),
+        ("", "apt-get install --yes systemd-timesyncd"),
+    ],
+)
+def test_clock_is_set_by_who_keeps_it(program: str, expected: str) -> None:
+    """Or somebody who does is installed."""
+    assert expected == mends.set_clock(host(programs=frozenset({program})))
+
+
+def test_openresolv_s_records_lie_elsewhere() -> None:
+    """In `interfaces`, as its own scripts have it."""
+    seen = host(sources({"eth0": TWO}), provider=Provider.OPENRESOLV)
+
+    assert "/run/resolvconf/interfaces/eth0" in mends.forget(seen, UPSTREAM)

@@ -1,0 +1,92 @@
+"""dnsguard.doctor and its command: one round over a host that lies in a folder, without a daemon."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsguard.cli import main
+from dnsguard.core import settings
+from dnsguard.core.doctor import examine
+from dnsguard.core.errors import SettingsError
+from dnsguard.doctor import is_resolving, look_around
+from tests.fakes import TinyNameserver, reply_to
+
+
+@pytest.fixture
+def upstream() -> Iterator[TinyNameserver]:
+    """A server that answers everything, at an address of loopback that nobody else has."""
+    with TinyNameserver(lambda query, _: [reply_to(query)], address="127.0.0.9") as server:
+        yield server
+
+
+def config(tmp_path: Path, port: int) -> Path:
+    """A dnsguard.toml for a host whose files lie in the folder, and whose servers have this port."""
+    names = ("resolv_conf", "published", "status", "upstream_file", "resolvconf_dir", "resolv_conf_d")
+    paths = "".join(f'{name} = "{tmp_path / name}"\n' for name in names)
+    file = tmp_path / "dnsguard.toml"
+    file.write_text(
+        f'[paths]\n{paths}other_sources = []\n[dnsmasq]\nport = {port}\npid_file = "{tmp_path / "pid"}"\nunit = ""\n'
+        f"[health]\nupstream_port = {port}\n"
+    )
+    return file
+
+
+@pytest.fixture(autouse=True)
+def seen_by_the_child(tmp_path: Path) -> None:
+    """Root asks in a child that is nobody; the folder of a test belongs to root alone."""
+    tmp_path.chmod(0o755)
+
+
+def test_wait_for_resolving_asks_the_servers_of_libc(
+    tmp_path: Path, upstream: TinyNameserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no daemon: one of them that answers is enough."""
+    file, resolv_conf = config(tmp_path, upstream.port), tmp_path / "resolv_conf"
+    wait = ["wait", "--for", "resolving", "--timeout", "0", "--config", str(file)]
+    resolv_conf.write_text("nameserver 127.0.0.8\n")
+    assert 1 == main(wait)
+    assert "dnsguard: not resolving after 0 s; `dnsguard doctor` says what is wrong\n" == capsys.readouterr().err
+    resolv_conf.write_text("nameserver 127.0.0.8\nnameserver 127.0.0.9\n")
+
+    assert 0 == main(wait)
+    assert is_resolving(settings.parse(file.read_text(), str(file)))
+
+
+def test_round_sees_files_and_servers(tmp_path: Path, upstream: TinyNameserver) -> None:
+    """What is there is seen, and each server that libc would ask has been asked."""
+    (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.9\nnameserver 127.0.0.8\n")
+    (tmp_path / "status").write_text(json.dumps({"pid": os.getpid(), "written": "2001-02-03T04:05:06.000+00:00"}))
+    file = config(tmp_path, upstream.port)
+    told = json.loads((tmp_path / "status").read_text())
+    host = look_around(settings.parse(file.read_text(), str(file)), file, None, told)
+
+    assert ("file", "nameserver 127.0.0.9\nnameserver 127.0.0.8\n") == (host.resolv_conf.kind, host.resolv_conf.text)
+    assert {"127.0.0.9": "", "127.0.0.8": "closed"} == {name: said.trouble for name, said in host.answers.items()}
+    assert (str(tmp_path / "status"), 981173106.0) in host.dated
+    assert host.is_running
+    assert 0 == host.dnsmasq.pid
+    assert "cannot be read" in host.dnsmasq.missing
+
+
+def test_findings_are_told_by_the_exit_status_and_as_json(
+    tmp_path: Path, upstream: TinyNameserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A loopback server is no upstream: there is none, and that is found."""
+    (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.9\n")
+    file = config(tmp_path, upstream.port)
+
+    assert 1 == main(["doctor", "--json", "--config", str(file)])
+    assert "no-upstream" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def test_bad_settings_are_a_finding_and_no_refusal(tmp_path: Path, upstream: TinyNameserver) -> None:
+    """The rest is looked at all the same."""
+    file = config(tmp_path, upstream.port)
+    error = SettingsError("out-of-range", f"{file}:2: fall = 0")
+    looks = examine(look_around(settings.parse(file.read_text(), str(file)), file, error, None))
+
+    assert f"sed -i '2s/^/#/' {file} && systemctl restart dnsguard" == looks[0].findings[0].mend
+    assert 11 == len(looks)
