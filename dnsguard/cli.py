@@ -157,9 +157,9 @@ def _run(given: argparse.Namespace) -> int:
 
 def _attach(given: argparse.Namespace) -> int:
     from dnsguard.core import resolvconf
+    from dnsguard.core.banner import header
     from dnsguard.core.upstreams import first_file
     from dnsguard.core.vocabulary import Kind
-    from dnsguard.core.words import header
     from dnsguard.edge import link, publisher
     from dnsguard.edge.addresses import is_own_address
     from dnsguard.wiring import link_paths, read_everything, source_paths

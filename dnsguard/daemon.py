@@ -17,6 +17,7 @@ from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core import remembered, resolvconf
 from dnsguard.core.actions import Action
+from dnsguard.core.banner import header, status_line
 from dnsguard.core.errors import DnsguardError
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
@@ -26,12 +27,13 @@ from dnsguard.core.settings import Settings
 from dnsguard.core.state import State
 from dnsguard.core.upstreams import choose
 from dnsguard.core.vocabulary import Timer
-from dnsguard.core.words import ROUTINE, header, say, status_line
+from dnsguard.core.words import ROUTINE, say
 from dnsguard.edge import owner, publisher, reader, request
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq import Dnsmasq
 from dnsguard.edge.dnsmasq_conf import read_nature
 from dnsguard.edge.journal import Log, configure
+from dnsguard.edge.moments import Moments
 from dnsguard.edge.service import Service
 from dnsguard.edge.watcher import Watcher
 from dnsguard.noticeboard import Noticeboard
@@ -63,7 +65,8 @@ class Daemon:
         pid_file = Path(settings.dnsmasq.pid_file)
         self._dnsmasq = Dnsmasq(self._loop, pid_file, settings.dnsmasq.unit, self.happen)
         watched = (*reader.watched(paths), pid_file)
-        self._watcher = Watcher(self._loop, watched, self._stirred, self._troubled)
+        self._watcher = Watcher(self._loop, watched, lambda: self.happen(on.FilesStirred()), self._troubled)
+        self._moments = Moments(self._loop, self.happen, self._deaf)
 
     async def run(self) -> None:
         """Guard until StopAsked has been answered by Leave."""
@@ -72,6 +75,7 @@ class Daemon:
         self._service.extend_timeout(self._settings.guard.ready_timeout_s + 10)
         self._service.start_watchdog()
         self._watcher.start()
+        self._moments.start()
         self.happen(on.Started())
         self._introduce()
         try:
@@ -224,11 +228,11 @@ class Daemon:
         else:
             self.happen(question.result())
 
-    def _stirred(self) -> None:
-        self.happen(on.FilesStirred())
-
     def _troubled(self, text: str) -> None:
         self._log.say("inotify-exhausted", "warning", text)
+
+    def _deaf(self, text: str) -> None:
+        self._log.say("moments-unheard", "warning", text)
 
     def _tell(self, before: State, event: Event, actions: tuple[Action, ...]) -> None:
         """Write the one log line of a decision, and what has changed in the status."""
@@ -254,6 +258,7 @@ class Daemon:
         for question in self._questions:
             question.cancel()
         self._watcher.close()
+        self._moments.close()
         self._dnsmasq.close()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dnsguard.core.nature import Nature
 from dnsguard.core.policy import Policy
 from dnsguard.core.upstreams import Reading
-from dnsguard.core.vocabulary import Fault, Kind, Timer, Verdict
+from dnsguard.core.vocabulary import Fault, Kind, Moment, Timer, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class TimerFired:
 @dataclass(frozen=True, slots=True)
 class FilesStirred:
     """Something moved in a watched directory; a hint, not a fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class MomentPassed:
+    """What is known of the world may be old; a hint, not a fact. `detail` says what was seen, in words."""
+
+    moment: Moment
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +228,7 @@ Event = (
     | SettingsChanged
     | TimerFired
     | FilesStirred
+    | MomentPassed
     | SourcesRead
     | Published
     | PublishFailed

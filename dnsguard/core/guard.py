@@ -4,7 +4,7 @@ TABLE, at the end, names a judgement for every event in every phase; doing nothi
 is pure: it answers with the next state and the actions, in their order. Those about dnsmasq's proof are in health.py,
 those about the files that are read in looks.py, about the file that is written in publishing.py, about the order of
 the upstreams in order.py, about the process that is dnsmasq in process.py, about one that has to take a new list in
-reloads.py; the moves that several share are in moves.py.
+reloads.py, about a world that has moved in moments.py; the moves that several share are in moves.py.
 
 What all of them keep to:
 1. libc comes first: a file is published before dnsmasq is looked for, told or asked.
@@ -33,6 +33,7 @@ from dnsguard.core.health import (
     still_lacking,
 )
 from dnsguard.core.looks import look, pause, settle, stir, weigh, weigh_aside, weigh_first
+from dnsguard.core.moments import retry, revisit
 from dnsguard.core.moves import (
     Judgement,
     Step,
@@ -131,6 +132,7 @@ TABLE: dict[type[Any] | Timer, dict[Phase, Judgement]] = {
     on.StopAsked:       _row(_stop,          _stop,          _stop,          _stop,          _stop,          _ignore),
     on.SettingsChanged: _row(_adopt,         _adopt,         _adopt_warily,  _adopt_warily,  _adopt,         _ignore),
     on.FilesStirred:    _row(stir,           stir,           stir,           stir,           stir,           _ignore),
+    on.MomentPassed:    _row(stir,           retry,          retry,          revisit,        stir,           _ignore),
     on.SourcesRead:     _row(weigh_first,    weigh,          weigh,          weigh,          weigh_aside,    _ignore),
     Timer.PAUSE:        _row(pause,          pause,          pause,          pause,          pause,          _ignore),
     Timer.SETTLE:       _row(settle,         settle,         settle,         settle,         settle,         _ignore),

@@ -35,7 +35,7 @@ def question(state: State, event: Event) -> Step:
 
 def forward(state: State, event: Event) -> Step:
     """The next question must leave the host."""
-    return replace(state, forward_due=True), ()
+    return replace(state, forward_due=True, revisited=False), ()
 
 
 @leads_to(Phase.PROVING)

@@ -164,6 +164,6 @@ def _defend(state: State, reading: Reading) -> Step:
 
 def _stand_back(state: State, reading: Reading) -> Step:
     """Leave resolv.conf to the other program; our own file, if it is not the battlefield, names the upstreams."""
-    state = replace(state, phase=Phase.YIELDED, passes=0, failures=0, forward_due=False)
+    state = replace(state, phase=Phase.YIELDED, passes=0, failures=0, forward_due=False, revisited=False)
     state, actions = publish(state) if reading.spoilt_by is None else (state, ())
     return state, (*actions, do.SetTimer(Timer.YIELD, state.policy.yield_s))

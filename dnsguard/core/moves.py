@@ -50,7 +50,8 @@ def ask_published(state: State) -> tuple[Action, ...]:
 
 def go_direct(state: State) -> Step:
     """Give libc the upstreams first, then see what can be done about dnsmasq."""
-    state = replace(state, phase=Phase.DIRECT, passes=0, failures=0, forward_due=False, fault=None, fault_tries=0)
+    state = replace(state, phase=Phase.DIRECT, passes=0, failures=0, fault=None, fault_tries=0)
+    state = replace(state, forward_due=False, revisited=False)
     state, actions = publish(state)
     if actions:
         # What is known of the upstreams may be as old as the trust that has just ended.

@@ -66,9 +66,9 @@ class Witness:
 def report(state: "State", witness: Witness) -> dict[str, Any]:
     """Everything that a program may want to know, as JSON can carry it."""
     # `dnsguard status` reads a report and never makes one: it need not wait for events, actions and state.
+    from dnsguard.core.banner import status_line
     from dnsguard.core.nature import standby_rule
     from dnsguard.core.outlook import outlook
-    from dnsguard.core.words import status_line
 
     known = state.upstreams
     used, why = standby_rule(state.policy.standby, state.nature)

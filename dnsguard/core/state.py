@@ -28,6 +28,7 @@ class State:
         probing: a probe for this generation and process is under way.
         passes, failures: consecutive results in this phase; passes at most `rise`.
         forward_due: the next probe must be forwarded.
+        revisited: one was forwarded because the world had moved, and the next that is due will see what moves now.
         fault: whose fault the last forwarded question's failure was, if not dnsmasq's own.
         fault_tries: forwarded questions that have failed by it in a row, no more than are counted.
         held: what dnsmasq held when it was last asked in this generation; None if that is unknown.
@@ -68,6 +69,7 @@ class State:
     passes: int = 0
     failures: int = 0
     forward_due: bool = False
+    revisited: bool = False
     fault: Fault | None = None
     fault_tries: int = 0
     held: tuple[str, ...] | None = None

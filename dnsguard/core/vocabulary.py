@@ -57,6 +57,17 @@ class Timer(Enum):
     """The guard has stood back long enough: try again."""
 
 
+class Moment(Enum):
+    """What has passed, after which what is known of the world may be old."""
+
+    NETWORK = "network"
+    """A link or an address has come or gone."""
+    CLOCK = "clock"
+    """The time of day was set."""
+    RESUME = "resume"
+    """This host has slept."""
+
+
 class Kind(Enum):
     """What the published file names."""
 

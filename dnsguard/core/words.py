@@ -1,15 +1,15 @@
-"""Decisions in words: what a log line says, what `systemctl status` shows, what the file says of itself."""
+"""Decisions in words: what a log line says."""
 
 from dataclasses import dataclass, replace
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
 from dnsguard.core.actions import Action
+from dnsguard.core.banner import FAULTS
 from dnsguard.core.events import Event
 from dnsguard.core.nature import standby_rule
-from dnsguard.core.resolvconf import MARK
-from dnsguard.core.state import State, file_of
-from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer
+from dnsguard.core.state import State
+from dnsguard.core.vocabulary import Fault, Moment, Phase, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,54 +28,6 @@ class Said:
 
 
 ROUTINE = Said("routine", "debug", "nothing of note")
-
-
-def header(kind: Kind, generation: int) -> tuple[str, ...]:
-    """The comment above a published file, for whoever finds it."""
-    what = {
-        Kind.DIRECT: "These are the real upstream servers: dnsmasq is absent or has not proved itself.",
-        Kind.GUARDED: "dnsmasq has proved itself; a server after it is the standby for when it hangs.",
-    }[kind]
-    return (
-        f"{MARK} ({kind.value}, generation {generation}); changes made here will be lost.",
-        what,
-        "Ask `dnsguard status` why; switch dnsguard off with `dnsguard detach`.",
-    )
-
-
-def status_line(state: State) -> str:
-    """The phase and the servers that libc asks, in one line."""
-    phase = state.phase.value
-    if state.phase is Phase.STOPPING:
-        return phase
-    if state.ready and not state.is_answered and state.phase is not Phase.YIELDED:
-        phase = f"degraded: no server has answered yet; {phase}"
-    if state.upstreams is None:
-        return f"{phase}: no upstream is known yet"
-    servers = ", ".join(file_of(state).nameservers)
-    if state.phase is Phase.YIELDED:
-        return f"{phase}: another program owns resolv.conf; standing back from {servers}"
-    if not state.is_published:
-        if state.phase is Phase.PROVING and not state.refused:
-            return f"{phase}: libc was left with dnsmasq, which is on trial; ready to publish {servers}"
-        return f"{phase}: cannot yet publish {servers}"
-    if state.fault is not None:
-        phase = f"{phase} ({_FAULTS[state.fault]})"
-    return f"{phase}: libc asks {servers}{_why_not_dnsmasq(state)}"
-
-
-def _why_not_dnsmasq(state: State) -> str:
-    if state.pid is None:
-        why = state.missing
-    elif state.bar:
-        why = f"dnsmasq is not used: {state.bar}"
-    elif state.circle:
-        why = "dnsmasq depends on the file that is published: it needs one of its own"
-    elif state.dwelling:
-        why = "dnsmasq has just failed, and is not tried before a while is over"
-    else:
-        why = f"dnsmasq has failed {state.falls} times: its trial takes longer" if state.is_suspect else ""
-    return f" ({why})" if why and state.phase in (Phase.DIRECT, Phase.PROVING) else ""
 
 
 def say(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> Said:
@@ -129,7 +81,7 @@ def _useless(before: State, event: on.ProbeFailed, after: State, servers: str) -
     level, code = ("warning", "dnsmasq-failed") if before.phase is Phase.GUARDED else ("info", "trial-failed")
     # By comparison, or by itself.
     compared = bool(event.answered) or event.fault is Fault.ZONE
-    blame = _FAULTS[event.fault] if compared else "dnsmasq is no use"
+    blame = FAULTS[event.fault] if compared else "dnsmasq is no use"
     return Said(code, level, f"{blame} ({event.verdict.value}: {event.detail}); libc asks {servers} now")
 
 
@@ -147,6 +99,8 @@ def _stayed(before: State, event: Event, after: State, actions: tuple[Action, ..
             return Said("started", "info", "looking for upstreams and for dnsmasq")
         case on.SourcesRead():
             return _looked(before, event, after)
+        case on.MomentPassed():
+            return _looked_again(before, event, after)
         case on.PublishFailed(reason=reason) if reason != before.refused:
             return Said("publish-failed", "error", f"libc still reads the old file: {reason}")
         case on.AttachNotAsked(reason=reason):
@@ -207,6 +161,14 @@ def _looked(before: State, event: on.SourcesRead, after: State) -> Said:
     return damaged if damaged.level == "warning" else ROUTINE
 
 
+def _looked_again(before: State, event: on.MomentPassed, after: State) -> Said:
+    """Links come and go all day on some hosts: only told if more than the files is looked at."""
+    looked = replace(before, pausing=after.pausing, stirred=after.stirred)
+    if event.moment is Moment.NETWORK and after == looked:
+        return ROUTINE
+    return Said("looked-again", "info", f"{event.detail}; all is looked at again at once")
+
+
 def _with_damage(before: State, after: State, said: Said) -> Said:
     """The line, and what cannot be read or understood if that is news: one look may show several things."""
     if not after.complaints or after.complaints == before.complaints:
@@ -230,7 +192,7 @@ def _about_dnsmasq(before: State, event: Event, after: State) -> Said:
         case on.ProbeFailed(detail=detail, fault=fault) if fault is after.fault:
             return _blamed(fault, detail) if fault is not before.fault else ROUTINE
         case on.ProbePassed() | on.ProbeFailed() if before.fault and not after.fault:
-            return Said("fault-over", "info", f"no longer: {_FAULTS[before.fault]}")
+            return Said("fault-over", "info", f"no longer: {FAULTS[before.fault]}")
         case on.ProbeFailed(verdict=verdict, detail=detail) if before.failures == 0 and after.failures:
             level = "warning" if after.phase is Phase.GUARDED else "info"
             return Said("dnsmasq-doubted", level, f"dnsmasq failed a probe ({verdict.value}: {detail})")
@@ -272,14 +234,6 @@ def _understood(after: State) -> Said:
     return Said("standby", level, f"{what} dnsmasq (PID {after.pid}) while it is trusted: {why}{notes}")
 
 
-_FAULTS = {
-    Fault.DNSMASQ: "dnsmasq is at fault",
-    Fault.NETWORK: "the network is down",
-    Fault.ZONE: "a zone is down",
-    Fault.UNKNOWN: "forwarded questions fail, and it is unknown by whose fault",
-}
-
-
 def _reordered(before: State, after: State) -> Said:
     silent = ", ".join(after.spared)
     level = "info" if set(after.spared) < set(before.spared) else "warning"
@@ -290,7 +244,7 @@ def _reordered(before: State, after: State) -> Said:
 def _blamed(fault: Fault, detail: str) -> Said:
     """Not dnsmasq: told once, when it begins."""
     code = {Fault.NETWORK: "network-down", Fault.ZONE: "zone-down"}.get(fault, "fault-unknown")
-    return Said(code, "warning", f"{_FAULTS[fault]}; nothing is changed for it: {detail}")
+    return Said(code, "warning", f"{FAULTS[fault]}; nothing is changed for it: {detail}")
 
 
 def _ready(actions: tuple[Action, ...]) -> Said:

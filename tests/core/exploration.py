@@ -30,7 +30,7 @@ from dnsguard.core.policy import Policy
 from dnsguard.core.servers import Server
 from dnsguard.core.state import State, file_of
 from dnsguard.core.upstreams import Reading, Upstreams
-from dnsguard.core.vocabulary import TELLING, Fault, Kind, Phase, Timer, Verdict
+from dnsguard.core.vocabulary import TELLING, Fault, Kind, Moment, Phase, Timer, Verdict
 
 POLICY = Policy(
     rise=2, fall=2, dwell_s=0, falls=0, eager_tries=1, network_tries=1, reload_tries=2, restarts=0, trample_limit=1
@@ -181,6 +181,7 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         spoilt = look.reading.spoilt_by is not None
         seen = _with_inheritance(look) if world.file == INHERITED else look
         yield seen, world._replace(file=None, answered=False) if spoilt else world
+    yield on.MomentPassed(Moment.NETWORK, ""), world
     yield on.StopAsked(), world
     if state.generation > 1:
         # Other late comparisons are those that a late timer brings.
@@ -210,7 +211,7 @@ def idle_timers(state: State) -> frozenset[Timer]:
         Timer.READY: state.ready,
         Timer.QUIET: state.rounds == 0,
         Timer.YIELD: state.phase is not Phase.YIELDED and not (state.circle and state.phase is Phase.DIRECT),
-        Timer.FORWARD: state.phase is not Phase.GUARDED or state.forward_due,
+        Timer.FORWARD: state.phase is not Phase.GUARDED or (state.forward_due and not state.revisited),
     }
     return frozenset(timer for timer, means_nothing in idle.items() if means_nothing)
 
@@ -387,6 +388,7 @@ def check_step(before: State, event: Event, after: State, actions: tuple[Action,
         check_evidence(before, event, after, actions)
     promised(after.passes <= POLICY.rise, "passes are bounded")
     check_patience(before, after, actions, world)
+    check_moment(before, event, after, actions)
     file = world.file
     signals = world.signals
     for action in actions:
@@ -441,6 +443,20 @@ def check_patience(before: State, after: State, actions: tuple[Action, ...], wor
         promised(Timer.DWELL not in world.paying, "no trial before the dwell is over")
         hasty = Timer.FALLS in world.paying and any(isinstance(each, do.Probe) for each in actions)
         promised(not hasty, "one that fails again and again is not asked at once")
+
+
+def check_moment(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:
+    """What must be true when the world has moved."""
+    if not isinstance(event, on.MomentPassed) or before.phase is Phase.STOPPING:
+        return
+    asked = [each for each in actions if isinstance(each, do.Probe)]
+    promised(before.pausing or do.ReadSources() in actions, "a moment costs a look at the files")
+    promised(before.phase is after.phase, "a hint moves nothing by itself")
+    if before.phase is Phase.GUARDED and not before.revisited:
+        promised(after.forward_due and (before.probing or bool(asked)), "who is trusted is asked when the world moves")
+        promised(after.revisited, "and it is remembered that it was")
+    elif before.phase is Phase.GUARDED:
+        promised(not asked, "a storm costs one question between two that are due")
 
 
 def check_evidence(before: State, event: Event, after: State, actions: tuple[Action, ...]) -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
+from dnsguard.core.banner import status_line
 from dnsguard.core.guard import decide
 from dnsguard.core.nature import Nature
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Standby, Timer, Verdict
-from dnsguard.core.words import say, status_line
+from dnsguard.core.words import say
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, story, upstreams
 
 ALONE = replace(POLICY, standby=Standby.NO)

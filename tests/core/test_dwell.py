@@ -6,11 +6,12 @@ import pytest
 
 from dnsguard.core import actions as do
 from dnsguard.core import events as on
+from dnsguard.core.banner import status_line
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Kind, Phase, Timer, Verdict
-from dnsguard.core.words import say, status_line
+from dnsguard.core.words import say
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, kinds, look, passed, proving, story
 
 FELL = do.SetTimer(Timer.DWELL, POLICY.dwell_s)

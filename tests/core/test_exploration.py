@@ -199,6 +199,10 @@ def _believe_the_late(honest: Decide, state: State, event: Event) -> Step:
     return honest(state, replace(event, generation=state.generation))
 
 
+def _ask_in_a_storm(honest: Decide, state: State, event: Event) -> Step:
+    return honest(replace(state, revisited=False), event)
+
+
 def _trust_the_dead(_honest: Decide, state: State, _event: Event) -> Step:
     return replace(state, pid=None, probing=False), (do.FindDnsmasq(),)
 
@@ -220,6 +224,9 @@ DECISIONS: dict[str, Decide] = {
     "an empty look is believed": _altered([on.SourcesRead], ALIVE, _accept_nothing),
     "a trusted dnsmasq is asked no more": _altered([on.ProbePassed], (Phase.GUARDED,), _without(do.SetTimer)),
     "SIGHUP without end": _altered([Timer.RELOAD], (Phase.DIRECT,), _forget_attempts),
+    "a moment is let pass": _altered([on.MomentPassed], ALIVE, lambda _, state, __: (state, ())),
+    "a moment asks nobody": _altered([on.MomentPassed], ALIVE, _without(do.Probe)),
+    "a storm asks again and again": _altered([on.MomentPassed], ALIVE, _ask_in_a_storm),
     "a new order disturbs dnsmasq": _altered([on.Compared], ALIVE, _tell_dnsmasq_too),
     "a comparison of an old list counts": _altered([on.Compared], ALIVE, _believe_the_late),
     "a new order is not written": _altered([on.Compared], ALIVE, _without(do.Publish)),

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from dnsguard.core import events as on
+from dnsguard.core.banner import status_line
 from dnsguard.core.events import Event
 from dnsguard.core.guard import decide
 from dnsguard.core.nature import Nature
 from dnsguard.core.servers import Server
 from dnsguard.core.state import State
 from dnsguard.core.vocabulary import Fault, Kind, Phase, Timer, Verdict, ZoneDown
-from dnsguard.core.words import ROUTINE, Said, header, say, status_line
+from dnsguard.core.words import ROUTINE, Said, say
 from tests.core.story import NEW, OLD, PID, POLICY, direct, failed, guarded, look, passed, proving, upstreams
 
 MET = direct(nature=None, understood=False)
@@ -176,37 +177,6 @@ def test_a_stranger_in_resolv_conf_is_quoted_harmlessly() -> None:
     assert "1.2.3.4" in text
 
 
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        (FRESH, "starting: no upstream is known yet"),
-        (direct(), f"direct: libc asks {OLD}"),
-        (direct(pid=None, missing="no PID file"), f"direct: libc asks {OLD} (no PID file)"),
-        (guarded(), f"guarded: libc asks 127.0.0.1, {OLD}"),
-        (guarded(fault=Fault.NETWORK), f"guarded (the network is down): libc asks 127.0.0.1, {OLD}"),
-        (guarded(published=None), f"guarded: cannot yet publish 127.0.0.1, {OLD}"),
-        (proving(published=None), f"proving: libc was left with dnsmasq, which is on trial; ready to publish {OLD}"),
-        (replace(FRESH, ready=True), "degraded: no server has answered yet; starting: no upstream is known yet"),
-        (direct(standby=None), f"degraded: no server has answered yet; direct: libc asks {OLD}"),
-        (YIELDED, f"yielded: another program owns resolv.conf; standing back from {OLD}"),
-        (guarded(phase=Phase.STOPPING), "stopping"),
-    ],
-)
-def test_the_status_line_is_the_phase_and_whom_libc_asks(state: State, expected: str) -> None:
-    """What `systemctl status` shows."""
-    assert expected == status_line(state)
-
-
-@pytest.mark.parametrize("kind", Kind)
-def test_the_file_says_who_wrote_it_and_how_to_be_rid_of_it(kind: Kind) -> None:
-    """Somebody finds it after a crash."""
-    text = "\n".join(header(kind, 7))
-
-    assert "Written by dnsguard" in text
-    assert kind.value in text
-    assert "dnsguard detach" in text
-
-
 def test_what_a_configuration_leads_to_is_said_when_it_becomes_known_or_changes() -> None:
     """Not at each restart; and what is noted of it stands in the same line."""
     again = replace(MET, nature=Nature())
@@ -217,11 +187,6 @@ def test_what_a_configuration_leads_to_is_said_when_it_becomes_known_or_changes(
 
     assert said.text.startswith(f"an upstream stands behind dnsmasq (PID {PID}) while it is trusted: dnsmasq neither")
     assert "its own servers (no-resolv)" in said.text
-
-
-def test_the_status_says_why_a_dnsmasq_is_not_used() -> None:
-    """In `systemctl status`, where an operator looks first."""
-    assert "(dnsmasq is not used: it serves no DNS (port=0)" in status_line(direct(nature=Nature(port=0)))
 
 
 SELF = Server("127.0.0.1", option="server=127.0.0.1 (f:1)")
