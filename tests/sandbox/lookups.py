@@ -1,8 +1,10 @@
 """What the sampler saw, and what it comes to."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from tests.sandbox.namespaces import PrivateRoot
@@ -10,20 +12,33 @@ from tests.sandbox.processes import Inside, wait_for
 
 SLOW_S = 1.2
 """Above this a lookup counts as slow: one timeout of a second, and some air."""
+STALL_S = 0.05
+"""A sampler that is later than this was not let run; less is jitter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One lookup by libc; `error` is empty if it was answered. Times in seconds, monotonic."""
+    """One lookup by libc; `error` is empty if it was answered. Times in seconds, monotonic.
+
+    Attributes:
+        stalled_s: for how long of it the sampler was not let run, which is the machine's doing and nobody else's.
+    """
 
     start_s: float
     took_s: float
     error: str
+    stalled_s: float = 0.0
 
     @property
     def is_slow(self) -> bool:
         """Whether it was answered, and a person would have noticed."""
-        return not self.error and self.took_s > SLOW_S
+        return not self.error and self.took_s - self.stalled_s > SLOW_S
+
+    def __str__(self) -> str:
+        ending = self.error or "answered"
+        return f"{ending} after {self.took_s:.3f} s" + (
+            f", stalled for {self.stalled_s:.3f} s" if self.stalled_s else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,23 @@ def tally(lookups: Iterable[Lookup]) -> Tally:
 
 def read(record: Path) -> list[Lookup]:
     """The lookups in a sampler's record, but for one that is being written."""
-    return [Lookup(*json.loads(line)) for line in record.read_text().split("\n")[:-1]]
+    lookups = [Lookup(*json.loads(line)) for line in record.read_text().split("\n")[:-1]]
+    stalls = list(_stalls(sorted(lookup.start_s for lookup in lookups)))
+    return [replace(each, stalled_s=_shared(each, stalls)) if each.took_s > SLOW_S else each for each in lookups]
+
+
+def _stalls(starts_s: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """From when to when the sampler was late with its next lookup."""
+    gaps = [(before_s, start_s) for before_s, start_s in pairwise(starts_s)]
+    pace_s = statistics.median(start_s - before_s for before_s, start_s in gaps) if gaps else 0.0
+    for before_s, start_s in gaps:
+        if start_s - before_s - pace_s > STALL_S:
+            yield before_s + pace_s, start_s
+
+
+def _shared(lookup: Lookup, stalls: Iterable[tuple[float, float]]) -> float:
+    end_s = lookup.start_s + lookup.took_s
+    return sum(max(0.0, min(end_s, until_s) - max(lookup.start_s, since_s)) for since_s, until_s in stalls)
 
 
 def start_sampler(host: PrivateRoot, record: Path, *numbers: float) -> Inside:

@@ -72,20 +72,20 @@ def broken_promises(guarded: Told, standby: bool) -> list[str]:
     broken = list(guarded.troubles)
     for happened in guarded.happened:
         allowed = 0 if standby else _allowed(happened.event)
-        lost = _lost(happened.lookups)
-        if lost > allowed:
-            broken.append(f"{happened.event.name}: {lost} lookups failed or were slow, {allowed} may")
+        broken += _complaint(happened.event.name, happened.lookups, allowed)
         if not happened.lookups:
             broken.append(f"{happened.event.name}: nothing was looked up")
     # What is done to prepare an event may kill a dnsmasq too.
     allowed = 0 if standby else len(guarded.happened) * LOST_PER_DEATH
-    if _lost(guarded.between) > allowed:
-        broken.append(f"between the events: {_lost(guarded.between)} lookups failed or were slow, {allowed} may")
-    return broken
+    return broken + _complaint("between the events", guarded.between, allowed)
 
 
-def _lost(lookups: Iterable[Lookup]) -> int:
-    return sum(bool(lookup.error) or lookup.is_slow for lookup in lookups)
+def _complaint(name: str, lookups: Iterable[Lookup], allowed: int) -> list[str]:
+    lost = [lookup for lookup in lookups if lookup.error or lookup.is_slow]
+    if len(lost) <= allowed:
+        return []
+    first = "; ".join(map(str, lost[:5]))
+    return [f"{name}: {len(lost)} lookups failed or were slow, {allowed} may: {first}"]
 
 
 def _allowed(event: Event) -> int:

@@ -31,6 +31,33 @@ def test_record_is_read_back(tmp_path: Path) -> None:
     assert [Lookup(1.0, 0.5, ""), Lookup(2.0, 0.1, "refused")] == read(record)
 
 
+def test_what_the_machine_stole_is_not_laid_at_the_guards_door(tmp_path: Path) -> None:
+    """Two cores and a booting Debian: the sampler itself was not let run for a while, and so were the lookups."""
+    record = tmp_path / "lookups"
+
+    def slow(*starts_s: float, took_s: float = 1.3) -> list[bool]:
+        quick = [[each, 0.001, ""] for each in starts_s if each != 1.0]
+        record.write_text("".join(json.dumps(line) + "\n" for line in (*quick, [1.0, took_s, ""])))
+        return [lookup.is_slow for lookup in read(record) if lookup.start_s == 1.0]
+
+    even = [number / 100 for number in range(300)]
+    stalled = [each for each in even if not 1.5 < each < 1.7]
+    before = [each for each in even if not 0.5 < each < 0.7]
+    jitter = [each + 0.004 * (number % 2) for number, each in enumerate(even)]
+
+    assert [True] == slow(*even) == slow(*before) == slow(*jitter)
+    assert [False] == slow(*stalled)
+    # What would have been slow without it stays slow.
+    assert [True] == slow(*stalled, took_s=1.5)
+
+
+def test_a_broken_promise_says_which_lookups() -> None:
+    """Who reads it in a report cannot measure again."""
+    (broken,) = broken_promises(told(late(10.1), refused(10.2)), standby=True)
+
+    assert broken.startswith("crash: 2 lookups failed or were slow, 0 may: answered after 5.000 s; ")
+
+
 def test_timeline_shows_the_worst_of_each_bucket() -> None:
     """One failed lookup among good ones must not drown; a bucket without any stays empty."""
     bare = told(good(10.01), refused(10.02), late(10.12), good(10.13), good(10.3))
