@@ -116,6 +116,7 @@ def key(node: Node) -> tuple[object, ...]:
 
 
 BOTH = tuple(address for each in LISTS for address in each.nameservers)
+MOMENTS = (on.MomentPassed(Moment.NETWORK, ""),)
 AT_ANY_TIME = frozenset(Timer) - {Timer.PROBE, Timer.PUBLISH, Timer.PAUSE, Timer.SETTLE, Timer.LOOK}
 """Timers that this world fires whether they were set or not: earlier and later than any clock would."""
 LOOKS = frozenset({Timer.PAUSE, Timer.SETTLE, Timer.LOOK})
@@ -181,7 +182,8 @@ def happenings(node: Node) -> Iterator[tuple[Event, World]]:
         spoilt = look.reading.spoilt_by is not None
         seen = _with_inheritance(look) if world.file == INHERITED else look
         yield seen, world._replace(file=None, answered=False) if spoilt else world
-    yield on.MomentPassed(Moment.NETWORK, ""), world
+    for moment in MOMENTS:
+        yield moment, world
     yield on.StopAsked(), world
     if state.generation > 1:
         # Other late comparisons are those that a late timer brings.

@@ -28,6 +28,8 @@ def test_every_reachable_state_keeps_every_promise(
 ) -> None:
     """Two lists, two generations, two processes, and a world that answers in every way it can."""
     monkeypatch.setattr(exploration, "LISTS", exploration.ALONE)
+    # They would make two states of each; a shorter walk has them.
+    monkeypatch.setattr(exploration, "MOMENTS", ())
     walk = Walk().run()
     with capsys.disabled():
         print(f"\nexplored {len(walk.seen)} states by {walk.transitions} transitions")
@@ -48,6 +50,14 @@ def test_so_it_is_where_there_is_a_choice_of_upstreams() -> None:
     """One of two is silent, comes back, or is the only one left."""
     start = Walk().end_of_kindness()
     for walk in (Walk(most=30_000).run(), Walk(most=30_000).run(start)):
+        assert [] == walk.stuck()
+
+
+def test_so_it_is_where_the_world_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links that come and go, clocks that are set, hosts that sleep, at any time."""
+    monkeypatch.setattr(exploration, "LISTS", exploration.ALONE)
+    start = Walk().end_of_kindness()
+    for walk in (Walk(most=15_000).run(), Walk(most=15_000).run(start)):
         assert [] == walk.stuck()
 
 
