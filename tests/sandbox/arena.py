@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.sandbox.book import Book, Deed
 from tests.sandbox.faults import SERVERS
-from tests.sandbox.host import UPSTREAM, Host
-from tests.sandbox.processes import PATIENCE_S, wait_for
+from tests.sandbox.host import Host
+from tests.sandbox.processes import PATIENCE_S, begin_or_close, wait_for
+from tests.sandbox.upstreams import UPSTREAM
 
 RECORD = "/run/resolvconf/interface/eth0.inet"
 UPSTREAM_FILE = "/run/dnsmasq/resolv.conf"
@@ -28,18 +29,14 @@ class Arena(contextlib.ExitStack):
         self.book = Book(SERVERS, (UPSTREAM,))
 
     def __enter__(self) -> "Arena":
-        try:
-            self._begin()
-        except BaseException:
-            self.close()
-            raise
+        begin_or_close(self._begin, self.close)
         return self
 
     def _begin(self) -> None:
         self.host = self.enter_context(Host())
         self.host.stop_upstream(UPSTREAM)
         for address in SERVERS:
-            self.host.run_beyond(f"ip addr add {address}/24 dev cable")
+            self.host.give_address(address)
         script = Path(__file__).with_name("far_end.py")
         self._far_end = self.host.beyond(["/usr/bin/python3", str(script), *SERVERS], self._said)
         wait_for(self._said.read_text, "far end")

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 SERVERS = (UPSTREAM, OTHER_UPSTREAM)
 LEASES = ((UPSTREAM,), (OTHER_UPSTREAM,), SERVERS, SERVERS[::-1])

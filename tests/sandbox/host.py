@@ -7,25 +7,13 @@ are the host's own addresses.
 import contextlib
 import os
 import signal
-import socket
 import subprocess
-import sys
-from pathlib import Path
 
-from tests.sandbox.namespaces import ENVIRONMENT, Command, PrivateRoot
-from tests.sandbox.processes import Inside, wait_for
+from tests.sandbox.namespaces import ENVIRONMENT, PrivateRoot
+from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM, Upstreams
 
 ADDRESS = "192.0.2.2"
-UPSTREAM = "192.0.2.53"
-OTHER_UPSTREAM = "192.0.2.54"
-
-ANSWER = "203.0.113.7"
-"""What every upstream says that every name is."""
-
-# A dnsmasq that knows no upstream refuses what it has no answer to, with EDE 14. So it is told that
-# everything is local, and what `. SOA` is: no names, and five numbers.
-ROOT_SOA = "0000" + "00000001" + "00000e10" + "00000384" + "00093a80" + "00000e10"
-
 DNSMASQ_PID_FILE = "/run/dnsmasq/dnsmasq.pid"
 
 # Facts about Debian's dnsmasq.service (dnsmasq 2.90-4~deb12u2, 2.91-1+deb13u2): Type=forking;
@@ -40,12 +28,12 @@ SYSTEMD_HELPER = "/usr/share/dnsmasq/systemd-helper"
 LONG_AGO = "1 minute ago"
 
 
-class Host(PrivateRoot):
+class Host(PrivateRoot, Upstreams):
     """One private host, with resolvconf linked, one lease (eth0.inet: UPSTREAM), and no dnsmasq running."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._upstreams: dict[str, Inside] = {}
+        PrivateRoot.__init__(self)
+        Upstreams.__init__(self)
 
     def start(self) -> None:
         """Make the host; about a second."""
@@ -71,39 +59,14 @@ class Host(PrivateRoot):
             # A user namespace knows root only: there is no other user to become.
             self.run("echo DNSMASQ_USER=root >>/etc/default/dnsmasq")
 
-    # Upstreams ------------------------------------------------------------------------------
+    # The far end ----------------------------------------------------------------------------
 
-    def start_upstream(self, address: str) -> None:
-        """Put a server that answers everything at this address, or let a silent one speak again."""
-        if address in self._upstreams:
-            self._upstreams[address].send(signal.SIGCONT)
-            return
-        self.put_upstream(
-            address,
-            f"exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root"
-            f" --no-resolv --no-hosts --bind-interfaces --listen-address={address}"
-            f" --address=/#/{ANSWER} --local=/#/ --dns-rr=.,6,{ROOT_SOA}",
-        )
-
-    def start_misbehaving_upstream(self, address: str, manner: str) -> None:
-        """Put a server with one of upstream.py's manners at this address."""
-        script = Path(__file__).with_name("upstream.py")
-        self.put_upstream(address, [sys.executable, str(script), address, manner])
-
-    def put_upstream(self, address: str, command: Command) -> None:
-        """Put a server of your own at this address: a command that listens on its port 53."""
+    def give_address(self, address: str) -> None:
+        """Give the far end an address more."""
         self.run_beyond(f"ip addr add {address}/24 dev cable")
-        server = self.beyond(command)
-        self._upstreams[address] = server
-        wait_for(lambda: _is_listening(server, address), f"server at {address}")
 
-    def silence_upstream(self, address: str) -> None:
-        """Make the server take questions and never answer, as one in a network that was left behind."""
-        self._upstreams[address].send(signal.SIGSTOP)
-
-    def stop_upstream(self, address: str) -> None:
-        """Take server and address away: first no answer, after three seconds "no route to host"."""
-        self._upstreams.pop(address).end(signal.SIGKILL)
+    def take_address(self, address: str) -> None:
+        """Take it away again: first no answer, after three seconds "no route to host"."""
         self.run_beyond(f"ip addr del {address}/24 dev cable")
 
     # resolvconf -----------------------------------------------------------------------------
@@ -221,12 +184,3 @@ class Host(PrivateRoot):
         # As systemd does: what hangs must wake to hear it.
         self.run(f"kill -{number.name[3:]} {pid} && kill -CONT {pid} || :")
         wait_for(lambda: not process.exists(), "end of dnsmasq")
-
-
-def _is_listening(server: Inside, address: str) -> bool:
-    """Whether somebody in this server's network has bound port 53 of this IPv4 address, for UDP."""
-    if server.door.poll() is not None:
-        raise RuntimeError(f"{server.door.args!r} ended with {server.door.returncode}")
-    # The kernel prints the address as one number of this machine's byte order.
-    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-    return f" {number:08X}:0035 " in Path(f"/proc/{server.pid}/net/udp").read_text()

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tests.sandbox.processes import PATIENCE_S, Inside, child_of, child_of_pid
+from tests.sandbox.processes import PATIENCE_S, Inside, begin_or_close, child_of, child_of_pid
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROOM = Path(__file__).resolve().parent
@@ -59,11 +59,7 @@ class PrivateRoot:
         self._processes: list[Inside] = []
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
+        begin_or_close(self.start, self.close)
         return self
 
     def __exit__(

@@ -16,7 +16,7 @@ from tests.sandbox.faults import Sequence as Faults
 from tests.sandbox.flips import Flip, FlipWatch
 from tests.sandbox.lookups import Lookup, end_sampler, start_sampler
 from tests.sandbox.oracle import DNSMASQ, Broken, Demands, Verdict, judge
-from tests.sandbox.processes import wait_for
+from tests.sandbox.processes import begin_or_close, wait_for
 from tests.sandbox.stage import DebianGuard
 from tests.sandbox.waits import Waits
 
@@ -63,11 +63,7 @@ class Ordeal(contextlib.ExitStack):
         self.fine = True
 
     def __enter__(self) -> Self:
-        try:
-            self._begin()
-        except BaseException:
-            self.close()
-            raise
+        begin_or_close(self._begin, self.close)
         return self
 
     def _begin(self) -> None:

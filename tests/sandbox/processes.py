@@ -49,6 +49,15 @@ class Inside:
         return self.door.poll() is not None
 
 
+def begin_or_close(begin: Callable[[], object], close: Callable[[], object]) -> None:
+    """Begin something that is made of processes; where that fails half-way, nothing is left behind."""
+    try:
+        begin()
+    except BaseException:
+        close()
+        raise
+
+
 def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
     """Return as soon as the condition holds.
 

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 
 from tests.sandbox.floor import PUBLISHED
 from tests.sandbox.guard import SETTINGS_FILE
-from tests.sandbox.host import DNSMASQ_PID_FILE, OTHER_UPSTREAM, UPSTREAM
+from tests.sandbox.host import DNSMASQ_PID_FILE
 from tests.sandbox.namespaces import ENVIRONMENT, ROOM
 from tests.sandbox.processes import PATIENCE_S, Inside
 from tests.sandbox.stage import CALM_S, FLOORS_FOLDER, PYTHON, RECORDS, DebianGuard, Stage
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.usage import used_by
 
 FLOOR = ROOM / "floor.py"

@@ -13,9 +13,10 @@ from typing import Self
 
 from tests.sandbox.floor import PUBLISHED
 from tests.sandbox.guard import SETTINGS_FILE, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, SYSTEMD_HELPER, Host
+from tests.sandbox.host import SYSTEMD_HELPER, Host
 from tests.sandbox.observer import MOVED_TO, OPENED, Observer
-from tests.sandbox.processes import PATIENCE_S, wait_for
+from tests.sandbox.processes import PATIENCE_S, begin_or_close, wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM
 
 PYTHON = "/usr/bin/python3"
 """What runs the daemon on a Debian host."""
@@ -59,11 +60,7 @@ class Stage(contextlib.ExitStack):
         self._where = folder
 
     def __enter__(self) -> Self:
-        try:
-            self._set()
-        except BaseException:
-            self.close()
-            raise
+        begin_or_close(self._set, self.close)
         return self
 
     def _set(self) -> None:

@@ -25,8 +25,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.sandbox.guard import Guard, PhaseWatch
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.lookups import Lookup, end_sampler, start_sampler
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 CALM_S = 1.0
 """Lookups before the first event."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.guard import Guard
-from tests.sandbox.host import DNSMASQ_PID_FILE, OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import DNSMASQ_PID_FILE, Host
 from tests.sandbox.namespaces import ROOM
 from tests.sandbox.processes import Inside, wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 UPSTREAM_FILE = "/run/dnsmasq/resolv.conf"
 RECORD = "/run/resolvconf/interface/eth0.inet"

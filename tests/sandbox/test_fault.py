@@ -3,8 +3,9 @@
 import time
 
 from tests.sandbox.guard import Guard, PhaseWatch
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 ROUTED = "192.0.2.66"
 """Where dnsmasq is told to ask for the zone."""
@@ -36,16 +37,11 @@ def start(host: Host, guard: Guard, settings: str, *dnsmasq: str) -> None:
     guard.wait_for_phase("guarded")
 
 
-def replace_upstream(host: Host, address: str, manner: str) -> None:
-    host.stop_upstream(address)
-    host.start_misbehaving_upstream(address, manner)
-
-
 def test_dnsmasq_alone_fails(host: Host, guard: Guard) -> None:
     """Its route for the zone leads to a server that fails, and the upstreams know better: libc is given them."""
     host.put_upstream(ROUTED, _answering(ROUTED))
     start(host, guard, WITH_ZONE, f"server=/{ZONE}/{ROUTED}")
-    replace_upstream(host, ROUTED, "servfail")
+    host.start_misbehaving_upstream(ROUTED, "servfail")
     said = guard.wait_for_code("dnsmasq-failed")
 
     assert "dnsmasq is at fault (servfail: " in said["text"]
@@ -107,7 +103,7 @@ def test_a_trial_waits_for_the_network(host: Host, guard: Guard) -> None:
 def test_a_zone_that_is_down_is_named_and_held(host: Host, guard: Guard) -> None:
     """The upstreams fail it as well, and the rest of the world resolves."""
     start(host, guard, WITH_ZONE)
-    replace_upstream(host, UPSTREAM, "zone")
+    host.start_misbehaving_upstream(UPSTREAM, "zone")
     said = guard.wait_for_code("zone-down")
 
     assert f"{ZONE} A" in said["text"]
@@ -121,7 +117,7 @@ def test_a_zone_that_is_down_may_flip(host: Host, guard: Guard) -> None:
     """As configured."""
     flipping = WITH_ZONE.replace("[guard]\n", '[guard]\nzone_down = "flip"\n')
     start(host, guard, flipping)
-    replace_upstream(host, UPSTREAM, "zone")
+    host.start_misbehaving_upstream(UPSTREAM, "zone")
     guard.wait_for_code("dnsmasq-failed")
     wait_for(lambda: host.nameservers() == [UPSTREAM], "the upstreams in the file")
 

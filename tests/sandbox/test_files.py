@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 REQUEST = "/run/dnsguard/attach-wanted"
 DNSMASQ_LOG = "/var/log/dnsmasq.log"

@@ -12,10 +12,11 @@ import pytest
 
 from tests.sandbox.demo import WITHOUT_STANDBY
 from tests.sandbox.guard import FORGIVING
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.namespaces import NotAllowedError
 from tests.sandbox.report import broken_promises
 from tests.sandbox.story import STORY, Act, Event, Told, tell
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 TOLD = {event.name: event for event in STORY}
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.host import ANSWER, OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.lookups import end_sampler, start_sampler, tally
 from tests.sandbox.namespaces import CHECKOUT, NotAllowedError
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import ANSWER, OTHER_UPSTREAM, UPSTREAM
 
 CAP_SYS_TIME = 25
 """Its bit in a set of capabilities. Source: <linux/capability.h>."""

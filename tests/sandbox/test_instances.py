@@ -3,8 +3,9 @@
 import pytest
 
 from tests.sandbox.guard import Guard, PhaseWatch
-from tests.sandbox.host import OTHER_UPSTREAM, SYSTEMD_HELPER, UPSTREAM, Host
+from tests.sandbox.host import SYSTEMD_HELPER, Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 FIRST = ("bind-interfaces", "listen-address=127.0.0.1")
 TWO_LOG = "/run/two.log"

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import ADDRESS, OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import ADDRESS, Host
 from tests.sandbox.processes import Inside
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 PLACE = "/etc/dnsmasq.d/sandbox.conf"
 UPLINKS = "/run/systemd/resolve/resolv.conf"

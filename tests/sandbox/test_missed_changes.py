@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.lookups import Tally, end_sampler, start_sampler, tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 EVERY_S = 0.05
 PATIENCE_S = 30.0

@@ -8,8 +8,9 @@ import time
 from dnsguard.core.policy import Policy
 from tests.sandbox.flips import FlipWatch
 from tests.sandbox.guard import Guard
-from tests.sandbox.host import UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import PATIENCE_S, wait_for
+from tests.sandbox.upstreams import UPSTREAM
 
 SEEN = "/run/upstream.log"
 MUCH_CPU_S = 1.0

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.sandbox.book import Book, Deed
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.lookups import Lookup
 from tests.sandbox.oracle import DNSMASQ, Demands, judge
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.waits import Waits
 
 BOTH = (UPSTREAM, OTHER_UPSTREAM)

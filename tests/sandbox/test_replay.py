@@ -10,8 +10,9 @@ from dnsguard.core.guard import decide
 from dnsguard.core.record import event_from, state_from, to_plain
 from dnsguard.past import replay
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 EVERYTHING = NO_UNIT + '[log]\nlevel = "debug"\n'
 

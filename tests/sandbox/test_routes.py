@@ -3,8 +3,9 @@
 import pytest
 
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 ZONE_LOG = "/run/zone.log"
 ROUTES = [

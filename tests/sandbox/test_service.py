@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.guard import NO_UNIT, SETTINGS_FILE, STATUS_FILE, Guard
-from tests.sandbox.host import UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 
 WITHOUT_STANDBY = NO_UNIT + '[guard]\nstandby = "no"\n'
 NOTIFY_SOCKET = "/run/notify"

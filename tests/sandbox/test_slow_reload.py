@@ -7,9 +7,10 @@ import pytest
 
 from tests.sandbox.flips import FlipWatch
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.lookups import end_sampler, start_sampler, tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 HOSTS = "/etc/hosts.huge"
 LINES = 150_000

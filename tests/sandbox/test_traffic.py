@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.guard import NO_UNIT, Guard
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM, Host
+from tests.sandbox.host import Host
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 
 SNIFFER = Path(__file__).with_name("sniffer.py")
 MINUTE_S = 60.0

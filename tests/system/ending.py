@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.cases import Act, Case
 from tests.system.faults import PER_DEATH, direct, hang_dnsmasq, kill_dnsmasq, names, says
 from tests.system.kinds import ALONE, GUARDED, configure, is_guarded

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.cases import Act, Case
 from tests.system.kinds import ALONE, DNSMASQ, GUARDED, POLLS, POLLS_GUARDED, is_guarded
 from tests.system.machine import Machine

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.machine import Machine
 from tests.system.package import package
 

@@ -31,7 +31,7 @@ from typing import Self
 
 from tests.sandbox.lookups import Lookup, end_sampler, read
 from tests.sandbox.namespaces import CHECKOUT, Command, arguments
-from tests.sandbox.processes import Inside, wait_for
+from tests.sandbox.processes import Inside, begin_or_close, wait_for
 from tests.system.world import ROOM, World, be_allowed
 
 SAMPLER = CHECKOUT / "tests/sandbox/sampler.py"
@@ -69,18 +69,18 @@ class Machine:
         self._record = Path(self._outside.name) / "lookups"
 
     def __enter__(self) -> Self:
-        try:
-            self.world.start()
-            self.boot()
-        except BaseException:
-            self.close()
-            raise
+        begin_or_close(self.start, self.close)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def start(self) -> None:
+        """Make its world, and boot it."""
+        self.world.start()
+        self.boot()
 
     def close(self) -> None:
         """End everything in it, and all that was made for it; may be called any number of times."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.sandbox.host import OTHER_UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM
 from tests.system.cases import Case
 from tests.system.faults import says
 from tests.system.kinds import DNSMASQ, GUARDED, is_guarded

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sandbox.host import ANSWER, UPSTREAM
 from tests.sandbox.lookups import read, tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import ANSWER, UPSTREAM
 from tests.system.conftest import Boot
 from tests.system.ending import is_handed_back
 from tests.system.kinds import GUARDED, KINDS, Kind, configure, is_guarded

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import tests.system.test_owners  # noqa: F401  (its kinds)
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.conftest import Boot
 from tests.system.kinds import GUARDED, KINDS, Kind, configure, is_guarded
 from tests.system.machine import Machine

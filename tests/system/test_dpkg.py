@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.ending import LINK_OF_RESOLVCONF, is_handed_back, leave_dead_and_registered
 from tests.system.faults import kill_dnsmasq
 from tests.system.kinds import is_guarded

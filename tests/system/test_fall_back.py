@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.namespaces import CHECKOUT
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.kinds import is_guarded
 from tests.system.machine import Machine
 from tests.system.traps import are_told, codes_of

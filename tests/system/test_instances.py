@@ -1,8 +1,8 @@
 """A second dnsmasq with Debian's real dnsmasq@.service."""
 
-from tests.sandbox.host import OTHER_UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM
 from tests.system.ending import pid_of
 from tests.system.kinds import is_guarded
 from tests.system.machine import Machine

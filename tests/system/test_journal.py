@@ -6,8 +6,8 @@ from typing import Any
 
 from dnsguard.core.message_id import message_id
 from pages.codes import DOCUMENT, codes
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.faults import direct, hang_dnsmasq, kill_dnsmasq
 from tests.system.kinds import configure, is_guarded
 from tests.system.machine import Machine

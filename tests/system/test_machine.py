@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.host import ANSWER, OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.namespaces import CHECKOUT
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import ANSWER, OTHER_UPSTREAM, UPSTREAM
 from tests.system.conftest import Boot
 from tests.system.kinds import DNSMASQ, PLAIN, RESOLVCONF, Shelf
 from tests.system.machine import Machine

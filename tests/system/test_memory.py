@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.conftest import Boot
 from tests.system.ending import phase_is
 from tests.system.kinds import EXPECTING

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.conftest import Boot
 from tests.system.kinds import KINDS, PLAIN, Kind, is_guarded
 from tests.system.machine import Machine

@@ -1,8 +1,8 @@
 """A dnsmasq that does not take its upstreams is made to, step by step, while libc has them all the time."""
 
-from tests.sandbox.host import OTHER_UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM
 from tests.system.ending import pid_of
 from tests.system.kinds import configure, is_guarded
 from tests.system.machine import Machine

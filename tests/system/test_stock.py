@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.lookups import Lookup, tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.machine import Machine
 
 MANY = 50

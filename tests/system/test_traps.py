@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.cases import play
 from tests.system.conftest import Boot
 from tests.system.ending import names_real_upstreams, pid_of

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sandbox.host import OTHER_UPSTREAM, UPSTREAM
 from tests.sandbox.namespaces import CHECKOUT
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
 from tests.system.cases import Act, Case
 from tests.system.ending import pid_of
 from tests.system.faults import PER_DEATH, names, says

@@ -8,19 +8,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.sandbox.host import ANSWER, OTHER_UPSTREAM, ROOT_SOA, UPSTREAM
-from tests.sandbox.namespaces import CHECKOUT, Command, NotAllowedError, arguments
+from tests.sandbox.namespaces import Command, NotAllowedError, arguments
 from tests.sandbox.processes import PATIENCE_S, Inside, child_of, child_of_pid, wait_for
+from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM, Upstreams
 
 ROOM = Path(__file__).resolve().parent
-MISBEHAVING = CHECKOUT / "tests/sandbox/upstream.py"
 
 
-class World:
+class World(Upstreams):
     """A root's overlay, and a network of its own, where UPSTREAM and OTHER_UPSTREAM answer everything.
 
     Attributes:
@@ -31,12 +29,12 @@ class World:
     """
 
     def __init__(self, root: Path, layers: Sequence[Path]) -> None:
+        super().__init__()
         # Mounted upon in the world's own namespace only, so that all worlds share it.
         self._place = root.parent / "machine"
         self._layers = [str(layer) for layer in (*reversed(layers), root)]
         self._process: subprocess.Popen[str] | None = None
         self.pid = 0
-        self._upstreams: dict[str, Inside] = {}
         self._lessor: Inside | None = None
         self._boots = 0
 
@@ -54,9 +52,7 @@ class World:
 
     def close(self) -> None:
         """End everything in it, the machine too, and itself; may be called any number of times."""
-        upstreams, self._upstreams = self._upstreams, {}
-        for upstream in upstreams.values():
-            upstream.end(signal.SIGKILL)
+        self.end_upstreams()
         if self._lessor is not None:
             self._lessor.end(signal.SIGKILL)
             self._lessor = None
@@ -101,47 +97,19 @@ class World:
         subprocess.run(["cp", "--archive", f"{self._seen('upper')}/.", str(half)], check=True)
         half.rename(layer)
 
-    # Upstreams ----------------------------------------------------------------------------
+    # The far end --------------------------------------------------------------------------
 
-    def start_upstream(self, address: str) -> None:
-        """Put a server that answers everything at this address, or let a silent one speak again."""
-        if address in self._upstreams:
-            self._upstreams[address].send(signal.SIGCONT)
-            return
-        self.put_upstream(
-            address,
-            f"exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root"
-            f" --no-resolv --no-hosts --bind-interfaces --listen-address={address}"
-            f" --address=/#/{ANSWER} --local=/#/ --dns-rr=.,6,{ROOT_SOA}",
-        )
+    def beyond(self, command: Command) -> Inside:
+        """Start a process at the far end of the cable."""
+        return Inside(self._popen(command))
 
-    def start_misbehaving_upstream(self, address: str, manner: str) -> None:
-        """Put a server with one of upstream.py's manners at this address, in place of what is there."""
-        if address in self._upstreams:
-            self.stop_upstream(address)
-        self.put_upstream(address, [sys.executable, str(MISBEHAVING), address, manner])
-
-    def put_upstream(self, address: str, command: Command) -> None:
-        """Put a server of your own at this address: a command that listens on its port 53."""
-        # On lo, so that it outlives the cable.
+    def give_address(self, address: str) -> None:
+        """Give the far end an address more, on lo, so that it outlives the cable."""
         self.run(f"ip address add {address}/32 dev lo")
-        server = Inside(self._popen(command))
-        self._upstreams[address] = server
-        wait_for(lambda: self._is_listening(server, address), f"server at {address}")
 
-    def silence_upstream(self, address: str) -> None:
-        """Make the server take questions and never answer, as one in a network that was left behind."""
-        self._upstreams[address].send(signal.SIGSTOP)
-
-    def stop_upstream(self, address: str) -> None:
-        """Take server and address away: who asks hears nothing."""
-        self._upstreams.pop(address).end(signal.SIGKILL)
+    def take_address(self, address: str) -> None:
+        """Take it away again."""
         self.run(f"ip address del {address}/32 dev lo")
-
-    def _is_listening(self, server: Inside, address: str) -> bool:
-        if server.door.poll() is not None:
-            raise RuntimeError(f"{server.door.args!r} ended with {server.door.returncode}")
-        return bool(self.run(f"ss --no-header --listening --udp --numeric src {address}:53"))
 
     # Leases -------------------------------------------------------------------------------
 
@@ -151,12 +119,10 @@ class World:
             self._lessor.end()
         # It serves only where it has an address.
         self.run(f"ip address replace 192.0.2.3/24 dev cable{self._boots} noprefixroute")
-        self._lessor = Inside(
-            self._popen(
-                "exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --port=0"
-                f" --interface=cable{self._boots} --bind-interfaces --no-ping --dhcp-authoritative --leasefile-ro"
-                f" --dhcp-range=192.0.2.20,192.0.2.20 --dhcp-option=option:dns-server,{nameserver}"
-            )
+        self._lessor = self.beyond(
+            "exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --port=0"
+            f" --interface=cable{self._boots} --bind-interfaces --no-ping --dhcp-authoritative --leasefile-ro"
+            f" --dhcp-range=192.0.2.20,192.0.2.20 --dhcp-option=option:dns-server,{nameserver}"
         )
         wait_for(lambda: self.run("ss --no-header --listening --udp --numeric sport = 67"), "lessor")
 
