@@ -5,6 +5,7 @@ before the command is known.
 """
 
 import argparse
+import io
 import json
 import math
 import os
@@ -29,6 +30,8 @@ EXIT_NOT_RUNNING = 3
 EXIT_FINDINGS = 1
 # EX_CONFIG of <sysexits.h>: starting it again will not help.
 EXIT_BAD_SETTINGS = 78
+# Ctrl-C, as a shell has it.
+EXIT_INTERRUPTED = 130
 # `dnsguard wait` looks this often at the daemon's report, and asks the servers themselves this often.
 WAIT_EVERY_S = 0.1
 WAIT_ASK_EVERY_S = 1.0
@@ -37,16 +40,48 @@ WAIT_ASK_EVERY_S = 1.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if refused, 2 for wrong words, 3 if no daemon runs, 78 for bad settings."""
     given = command_line().parse_args(arguments)
+    _make_printable()
+    code = 0
     try:
-        code: int = given.command(given)
+        code = given.command(given)
+        _flush()
     except DnsguardError as error:
         _complain(error)
         return EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else 1
     except BrokenPipeError:
-        # `dnsguard status | head -1`: nobody is left to tell. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # `dnsguard status | head -1`: nobody is left to tell.
+        _drop_output()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return code
+
+
+def _make_printable() -> None:
+    """Let nothing that must be said fail for its letters, or for an output that the caller has closed."""
+    if sys.stdout is None:
+        sys.stdout = io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Here, and not when Python has ended and can only complain.
+
+    Raises:
+        DnsguardError: code "not-printed".
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise DnsguardError("not-printed", f"what was asked for cannot be written: {error.strerror}") from error
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(error: DnsguardError) -> None:
@@ -92,7 +127,7 @@ def command_line() -> argparse.ArgumentParser:
     wait = command("wait", _wait, "return when this host resolves, or when the daemon is in a phase")
     wait.add_argument("--for", dest="state", choices=("resolving", "ready", "direct", "guarded"), default="guarded")
     wait.add_argument(
-        "--timeout", type=float, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
+        "--timeout", type=_seconds, default=math.inf, metavar="SECONDS", help="then exit with 1; default: none"
     )
     wait.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     doctor = command("doctor", _doctor, "look at all that lookups depend on; say what is wrong, and what mends it")
@@ -110,6 +145,14 @@ def command_line() -> argparse.ArgumentParser:
     check = command("check-config", _check, "say whether a configuration file is good")
     check.add_argument("file", type=Path, nargs="?", default=DEFAULT_CONFIG)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if math.isnan(seconds):
+        # It is over neither sooner nor later than now.
+        raise ValueError
+    return seconds
 
 
 def _in_eighty_columns(prog: str) -> argparse.HelpFormatter:

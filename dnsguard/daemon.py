@@ -262,12 +262,22 @@ class Daemon:
         self._dnsmasq.close()
 
 
+def _make_folder(folder: Path) -> None:
+    """Raises DnsguardError: code "not-permitted"."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise DnsguardError(
+            "not-permitted", f"{folder} cannot be made: run it as root, or as dnsguard.service"
+        ) from error
+
+
 async def serve(settings: Settings, load: Callable[[], Settings]) -> None:
     """Run one daemon under SIGTERM, SIGINT (leave) and SIGHUP (read the settings again)."""
     loop = asyncio.get_running_loop()
     # Under systemd both folders are there already; by hand they may not be.
     for path in (settings.paths.published, settings.paths.status, settings.paths.request):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(path).parent)
     service = Service(loop, os.environ)
     log = configure(loop, level=settings.log.level)
     daemon = Daemon(settings, load, log, service)

@@ -62,8 +62,26 @@ def _age(written: str) -> str:
 
 
 def is_running(told: dict[str, Any]) -> bool:
-    """Whether the daemon that wrote a report is there."""
-    return Path(f"/proc/{told.get('pid')}").exists()
+    """Whether the daemon that wrote a report is there; the report may be older than this boot."""
+    pid = told.get("pid")
+    if type(pid) is not int or pid < 1:
+        return False
+    try:
+        # Not only a process with that number: another may have it by now.
+        return b"dnsguard" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return _is_hidden(pid)
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether it is there though /proc does not show it to this user (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def last_report(path: Path) -> dict[str, Any] | None:

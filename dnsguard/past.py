@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ def history(per: str, since: str, path: Path | None, *, as_json: bool) -> int:
         where = str(path) if path else "the journal (root and the group systemd-journal may read it)"
         print(f"dnsguard: there is no line of dnsguard's in {where} since {edges[0]:%Y-%m-%d %H:%M}", file=sys.stderr)
         return 1
-    buckets = timeline(lines, [edge.timestamp() for edge in edges])
+    buckets = timeline(lines, [edge.timestamp() for edge in edges], until.timestamp())
     names = {edge.timestamp(): edge.strftime(_SHAPES[per]) for edge in edges}
     if as_json:
         rows = [as_plain(bucket, edge.isoformat()) for bucket, edge in zip(buckets, edges, strict=False)]
@@ -59,11 +59,11 @@ def _begin(per: str, since: str, until: datetime) -> datetime:
     """
     if not since:
         return until - timedelta(**{f"{per}s": DEFAULT_ROWS[per] - 1})
-    if ago := re.fullmatch(r"(\d{1,6})([mhd])", since):
-        return until - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := re.fullmatch(r"(\d{1,6})([mhd])", since):
+            return until - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(since).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         words = f"{since!a} is no time: write 90m, 12h or 30d, or a date as in 2026-11-25 or 2026-11-25T03:00"
         raise DnsguardError("bad-time", words) from None
 
@@ -142,6 +142,21 @@ def _read(path: Path | None, since_s: float) -> Iterator[dict[str, Any]]:
         return
     try:
         with nullcontext(sys.stdin) if str(path) == "-" else path.open(errors="replace") as file:
-            yield from (found for found in log_reader.from_lines(file) if found["at_s"] >= since_s)
+            yield from _since(since_s, log_reader.from_lines(file))
     except OSError as error:
         raise DnsguardError("unreadable-log", f"{path}: {error.strerror}") from error
+
+
+def _since(since_s: float, lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those lines, and before them the last one that says what the phase was then."""
+    before = None
+    for found in lines:
+        if found["at_s"] < since_s:
+            before = found if found["phase"] else before
+            continue
+        if before:
+            yield before
+            before = None
+        yield found
+    if before:
+        yield before

@@ -25,6 +25,20 @@ import pytest
 ROOT = str(Path(__file__).resolve().parents[1])
 
 
+@contextlib.contextmanager
+def process_called(*words: str) -> Iterator[int]:
+    """A process that does nothing, with these words on its command line: its id."""
+    # It says a word first: at the very beginning the kernel does not know its command line yet.
+    waiting = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", *words]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process.pid
+        finally:
+            process.kill()
+
+
 def in_private_mounts(script: str, *arguments: object) -> str:
     """Run a Python script as root of a mount namespace of its own; what it printed.
 

@@ -1,7 +1,6 @@
 """dnsguard.doctor and its command: one round over a host that lies in a folder, without a daemon."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from dnsguard.core import settings
 from dnsguard.core.doctor import examine
 from dnsguard.core.errors import SettingsError
 from dnsguard.doctor import is_resolving, look_around
-from tests.fakes import TinyNameserver, reply_to
+from tests.fakes import TinyNameserver, process_called, reply_to
 
 
 @pytest.fixture
@@ -20,6 +19,13 @@ def upstream() -> Iterator[TinyNameserver]:
     """A server that answers everything, at an address of loopback that nobody else has."""
     with TinyNameserver(lambda query, _: [reply_to(query)], address="127.0.0.9") as server:
         yield server
+
+
+@pytest.fixture
+def daemon() -> Iterator[int]:
+    """A process that passes for a daemon."""
+    with process_called("dnsguard", "run") as pid:
+        yield pid
 
 
 def config(tmp_path: Path, port: int) -> Path:
@@ -55,10 +61,10 @@ def test_wait_for_resolving_asks_the_servers_of_libc(
     assert is_resolving(settings.parse(file.read_text(), str(file)))
 
 
-def test_round_sees_files_and_servers(tmp_path: Path, upstream: TinyNameserver) -> None:
+def test_round_sees_files_and_servers(tmp_path: Path, upstream: TinyNameserver, daemon: int) -> None:
     """What is there is seen, and each server that libc would ask has been asked."""
     (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.9\nnameserver 127.0.0.8\n")
-    (tmp_path / "status").write_text(json.dumps({"pid": os.getpid(), "written": "2001-02-03T04:05:06.000+00:00"}))
+    (tmp_path / "status").write_text(json.dumps({"pid": daemon, "written": "2001-02-03T04:05:06.000+00:00"}))
     file = config(tmp_path, upstream.port)
     told = json.loads((tmp_path / "status").read_text())
     host = look_around(settings.parse(file.read_text(), str(file)), file, None, told)

@@ -58,12 +58,25 @@ def test_history_has_a_row_for_each_minute_hour_or_day(per: str, log: Path, caps
     assert any("dnsmasq-died 1" in row for row in rows)
 
 
-@pytest.mark.parametrize("since", ["yesterday", "12", "1e9h", "2999-01-01", "99999h"])
+@pytest.mark.parametrize("since", ["yesterday", "12", "1e9h", "2999-01-01", "99999h", "800000d", "0001-01-01"])
 def test_a_time_that_makes_no_sense_is_refused(since: str, log: Path) -> None:
     """With a stable code."""
     with pytest.raises(DnsguardError) as refused:
         history("minute", since, log, as_json=False)
     assert "bad-time" == refused.value.code
+
+
+def test_what_was_before_the_first_row_lasts_into_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A healthy daemon is silent for days."""
+    log = tmp_path / "dnsguard.log"
+    trusted = logged(NOW - timedelta(days=3), "guarded", proving(passes=2), passed())
+    log.write_text(trusted.replace('"guarded"', '"on-trial"') + f"\n{trusted}\n")
+
+    assert 0 == history("hour", "2h", log, as_json=True)
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [{"guarded"}] * 3 == [set(row["phases"]) for row in rows]
+    assert [{}] * 3 == [row["flips"] for row in rows]
+    assert 3 * 3600 > sum(row["phases"]["guarded"] for row in rows) > 2 * 3600
 
 
 def test_nothing_to_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

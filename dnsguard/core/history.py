@@ -10,7 +10,7 @@ from itertools import pairwise, zip_longest
 from typing import Any
 
 OFF = "off"
-"""No daemon ran, or its lines are not in the journal any more."""
+"""No daemon ran, or its lines are not in the log any more."""
 
 LETTERS = {
     "guarded": "G",
@@ -70,18 +70,21 @@ class Bucket:
     strip: str
 
 
-def timeline(lines: Sequence[Line], edges: Sequence[float], parts: int = 60) -> tuple[Bucket, ...]:
-    """Lay what the lines tell, the oldest first, over the buckets between these edges (seconds since 1970)."""
+def timeline(lines: Sequence[Line], edges: Sequence[float], now_s: float, parts: int = 60) -> tuple[Bucket, ...]:
+    """Lay what the lines tell, the oldest first, over the buckets between these edges (seconds since 1970).
+
+    The last bucket may not be over yet: nothing is said of what comes after `now_s`.
+    """
     if len(edges) < 2:
         return ()
-    phases = tuple(_phases(lines, edges[-1]))
-    unavailable = tuple(_unavailable(lines, edges[-1]))
+    phases = tuple(_phases(lines, now_s))
+    unavailable = tuple(_unavailable(lines, now_s))
     flips = tuple(_flips(lines))
     buckets = []
     for begin_s, end_s in pairwise(edges):
         here = [span for span in phases if span.begin_s < end_s and span.end_s > begin_s]
         spent = _seconds(here, begin_s, end_s)
-        spent[OFF] = max(0.0, end_s - begin_s - sum(spent.values()))
+        spent[OFF] = max(0.0, min(end_s, now_s) - begin_s - sum(spent.values()))
         within: dict[str, int] = {}
         for at_s, code in flips:
             if begin_s <= at_s < end_s:
@@ -176,7 +179,9 @@ def in_words(buckets: Iterable[Bucket], name: Mapping[float, str]) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
-LEGEND = "G guarded, p proving, d direct, ? starting, y yielded, blank: no daemon; of each part the rarest is shown"
+LEGEND = (
+    "G guarded, p proving, d direct, ? starting, y yielded, blank: nothing is known; of each part the rarest is shown"
+)
 
 
 def as_plain(bucket: Bucket, name: str) -> dict[str, Any]:

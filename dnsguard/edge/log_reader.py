@@ -18,12 +18,24 @@ _RECORDS = ("event", "state", "actions")
 
 
 def from_journal(since_s: float) -> Iterator[dict[str, Any]]:
-    """The lines of this host's journal, the oldest first, as from_lines() has them."""
+    """The lines of this host's journal, the oldest first, as from_lines() has them.
+
+    Before them comes the last one that says what the phase was then, however old.
+    """
     with journal.Reader() as reader:
         reader.add_match(SYSLOG_IDENTIFIER="dnsguard")
         reader.seek_realtime(since_s)
+        while (entry := reader.get_previous()) and not entry.get("DNSGUARD_PHASE"):
+            pass
+        if entry:
+            yield _read(entry)
+        reader.seek_realtime(since_s)
         for entry in reader:
-            yield _named(entry, entry["__REALTIME_TIMESTAMP"].timestamp())
+            yield _read(entry)
+
+
+def _read(entry: dict[str, Any]) -> dict[str, Any]:
+    return _named(entry, entry["__REALTIME_TIMESTAMP"].timestamp())
 
 
 def from_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

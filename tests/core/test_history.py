@@ -24,7 +24,7 @@ LIFE = (
 
 def test_seconds_are_spent_in_phases_and_none_are_lost() -> None:
     """Also those in which no daemon ran, and those before the first line."""
-    (row,) = timeline(LIFE, [-10.0, 90.0])
+    (row,) = timeline(LIFE, [-10.0, 90.0], 90.0)
 
     assert {"starting": 2.0, "direct": 1.0 + 9.5 + 10.0, "proving": 1.0, "guarded": 26.0 + 0.5 + 20.0} == {
         phase: row.phases[phase] for phase in ("starting", "direct", "proving", "guarded")
@@ -35,7 +35,7 @@ def test_seconds_are_spent_in_phases_and_none_are_lost() -> None:
 
 def test_flips_are_counted_by_the_line_that_says_why() -> None:
     """What libc is given: dnsmasq, or the upstreams."""
-    first, second = timeline(LIFE, [0.0, 35.0, 90.0])
+    first, second = timeline(LIFE, [0.0, 35.0, 90.0], 90.0)
 
     assert {"guarded": 1, "dnsmasq-failed": 1} == first.flips
     assert {"guarded": 1, "dnsmasq-died": 1} == second.flips
@@ -43,7 +43,7 @@ def test_flips_are_counted_by_the_line_that_says_why() -> None:
 
 def test_a_hang_is_lost_from_a_second_before_the_first_doubt() -> None:
     """It was well when it was last asked."""
-    (row,) = timeline(LIFE, [10.0, 90.0])
+    (row,) = timeline(LIFE, [10.0, 90.0], 90.0)
 
     assert {"dnsmasq": pytest.approx(1.5, abs=0.6)} == row.unavailable
 
@@ -81,21 +81,21 @@ def test_what_speaks_against_the_servers_lasts_until_it_is_known_to_be_over(
     lines: tuple[Line, ...], expected: dict[str, float]
 ) -> None:
     """Or until the daemon ends, or the time that is asked for."""
-    (row,) = timeline((*lines, line(95, "started", "direct")) if lines[-1].at_s < 90 else lines, [0.0, 100.0])
+    (row,) = timeline((*lines, line(95, "started", "direct")) if lines[-1].at_s < 90 else lines, [0.0, 100.0], 100.0)
 
     assert expected == {cause: pytest.approx(row.unavailable[cause]) for cause in expected}
 
 
 def test_the_strip_shows_what_is_rare_rather_than_what_is_usual() -> None:
     """A minute outside of `guarded` is what somebody looks for."""
-    (row,) = timeline(LIFE, [0.0, 80.0], parts=8)
+    (row,) = timeline(LIFE, [0.0, 80.0], 80.0, parts=8)
 
     assert "?GGdGGd " == row.strip
 
 
 def test_a_row_in_words_and_as_data() -> None:
     """The same facts."""
-    (row,) = timeline(LIFE, [20.0, 80.0], parts=6)
+    (row,) = timeline(LIFE, [20.0, 80.0], 80.0, parts=6)
     words = in_words([row], {20.0: "03:00"})
 
     assert words.splitlines()[1].startswith("03:00 |GdGGd | no answer: dnsmasq ")
@@ -105,9 +105,18 @@ def test_a_row_in_words_and_as_data() -> None:
     assert 60.0 == pytest.approx(sum(plain["phases"].values()))
 
 
+def test_nothing_is_said_of_what_is_still_to_come() -> None:
+    """The last row is seldom over."""
+    lines = (line(0, "guarded", "guarded"), line(40, "network-down", "guarded", phase="guarded"))
+    (row,) = timeline(lines, [0.0, 100.0], 50.0, parts=10)
+
+    assert ({"guarded": 50.0, OFF: 0.0}, {"upstreams": 10.0}) == (row.phases, row.unavailable)
+    assert "GGGGG     " == row.strip
+
+
 def test_no_line_and_no_time_come_to_nothing() -> None:
     """A journal may be empty."""
-    (row,) = timeline((), [0.0, 60.0])
+    (row,) = timeline((), [0.0, 60.0], 60.0)
 
     assert ({OFF: 60.0}, {}, {}) == (row.phases, row.unavailable, row.flips)
-    assert () == timeline(LIFE, [5.0])
+    assert () == timeline(LIFE, [5.0], 5.0)
