@@ -28,3 +28,15 @@ def test_who_may_not_read_the_journal_is_told_so(guarded: Machine) -> None:
 
     assert 1 == refused.returncode
     assert "root and the group systemd-journal may read it" in refused.stderr
+
+
+LAST = """
+import time
+from dnsguard.edge.log_reader import from_journal
+print(*(found["phase"] for found in from_journal(time.time())))
+"""
+
+
+def test_what_was_said_last_is_read_however_old(guarded: Machine) -> None:
+    """A healthy daemon is silent for days: its phase is known from before the first row."""
+    assert "guarded" == guarded.run(["python3", "-c", LAST]).stdout.split()[0]
