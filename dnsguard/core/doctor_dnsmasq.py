@@ -48,7 +48,9 @@ def _absent(host: Host) -> Look:
     if unit.masked_at:
         option = " --runtime" if unit.masked_at.startswith("/run/") else ""
         why = "nothing can start it, not even `systemctl start`"
-        mend = f"systemctl unmask{option} {short} && systemctl start {short}"
+        # Of an instance the template may be masked.
+        masked = mends.quoted(unit.masked_at.rpartition("/")[2].removesuffix(".service"))
+        mend = f"systemctl unmask{option} {masked} && systemctl start {short}"
         return Look("dnsmasq", seen, (Finding("dnsmasq-masked", f"{name} is masked by {unit.masked_at}", why, mend),))
     if not unit.exists or "/usr/sbin/dnsmasq" not in host.programs:
         if not is_named:
@@ -65,9 +67,8 @@ def _absent(host: Host) -> Look:
         return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
     if takers:
         return Look("dnsmasq", seen, (_port_taken(host, takers),))
-    why = (
-        "nobody answers at its port; `journalctl -u dnsmasq -n 20` says why it ended, `dnsmasq --test` checks its files"
-    )
+    log = f"journalctl -u {short} -n 20"
+    why = f"nobody answers at its port; `{log}` says why it ended, `dnsmasq --test` checks its files"
     return Look("dnsmasq", seen, (Finding("dnsmasq-stopped", "dnsmasq does not run", why, f"systemctl start {short}"),))
 
 

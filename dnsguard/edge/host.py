@@ -3,7 +3,8 @@
 Facts the code below rests on:
 
 - A unit is masked if its file is a link to /dev/null (or empty), and the first of systemd's directories that has a
-  file of that name counts; it is enabled if a `.wants` or `.requires` directory names it. Source: systemd.unit(5).
+  file of that name counts, for an instance NAME@X.service without one that of NAME@.service; it is enabled if a
+  `.wants` or `.requires` directory names it. Source: systemd.unit(5).
 - FS_IOC_GETFLAGS is _IOR('f', 1, long): 2 is "read" in the top bits on all of Debian's architectures but MIPS,
   PowerPC, SPARC and Alpha: there the kernel refuses the number, and whether a file is immutable stays unknown.
 - /proc/net/udp has the local address as the hex of the number in this machine's byte order, IPv6 in four such
@@ -14,6 +15,7 @@ Facts the code below rests on:
 
 import fcntl
 import os
+import re
 import socket
 import stat
 import struct
@@ -115,7 +117,8 @@ def _device(path: str) -> int:
 def unit(name: str, directories: Iterable[str] = _UNIT_DIRECTORIES) -> Unit:
     """A unit, by its files."""
     folders = [Path(each) for each in directories]
-    places = [folder / name for folder in folders if os.path.lexists(folder / name)]
+    files = dict.fromkeys((name, re.sub(r"@.*(?=\.)", "@", name)))
+    places = [folder / file for file in files for folder in folders if os.path.lexists(folder / file)]
     masked = next((place for place in places[:1] if _is_nothing(place)), None)
     wanted = (folder.glob(f"*.[wr]*s/{name}") for folder in folders[:1] if folder.is_dir())
     return Unit(

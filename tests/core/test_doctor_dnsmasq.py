@@ -54,9 +54,10 @@ def test_missing() -> None:
     assert [("dnsmasq-missing", "apt-get install --yes dnsmasq")] == found(**gone)
 
 
-@pytest.mark.parametrize(("at", "option"), [("/etc/systemd/system/x", ""), ("/run/systemd/system/x", " --runtime")])
-def test_masked(at: str, option: str) -> None:
+@pytest.mark.parametrize(("folder", "option"), [("/etc/systemd/system", ""), ("/run/systemd/system", " --runtime")])
+def test_masked(folder: str, option: str) -> None:
     """For ever, or until the next boot; it comes before the rest, which follows from it."""
+    at = f"{folder}/dnsmasq.service"
     mend = f"systemctl unmask{option} dnsmasq && systemctl start dnsmasq"
     masked = units(Unit(True, at, True))
 
@@ -130,3 +131,8 @@ def test_another_unit_is_called_by_its_name() -> None:
     instances = {"dnsmasq@two.service": RUNS, "dnsguard.service": RUNS}
 
     assert "systemctl start dnsmasq@two" == found(dnsmasq=ABSENT, units=instances, settings=settings)[0][1]
+
+    # Its template is masked.
+    instances["dnsmasq@two.service"] = Unit(True, "/etc/systemd/system/dnsmasq@.service", True)
+    mend = "systemctl unmask dnsmasq@ && systemctl start dnsmasq@two"
+    assert mend == found(dnsmasq=ABSENT, units=instances, settings=settings)[0][1]

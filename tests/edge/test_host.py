@@ -96,6 +96,14 @@ def test_file_system_that_cannot_be_asked_is_unknown() -> None:
     assert "/proc" == space_at(Path("/proc/self/nothing")).path
 
 
+def lay(folder: Path, files: dict[str, str | None]) -> None:
+    """Make files with these texts; None is a link to /dev/null."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(os.devnull) if text is None else path.write_text(text)
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -111,15 +119,34 @@ def test_file_system_that_cannot_be_asked_is_unknown() -> None:
     ],
 )
 def test_unit_is_known_by_its_files(tmp_path: Path, files: dict[str, str | None], expected: Unit) -> None:
-    """None is a link to /dev/null."""
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(os.devnull) if text is None else path.write_text(text)
+    """By the first directory that has one."""
+    lay(tmp_path, files)
     masked_at = expected.masked_at and str(tmp_path / expected.masked_at)
 
     assert expected._replace(masked_at=masked_at) == unit(
         "a.service", [str(tmp_path / name) for name in ("etc", "run", "lib")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"lib/dnsmasq.service": "[Unit]"}, Unit()),
+        ({"lib/dnsmasq@.service": "[Unit]"}, Unit(exists=True)),
+        ({"lib/dnsmasq@.service": "[Unit]", "etc/a.target.wants/dnsmasq@a.b.service": "[Unit]"}, Unit(True, "", True)),
+        ({"lib/dnsmasq@.service": "[Unit]", "etc/dnsmasq@a.b.service": None}, Unit(True, "etc/dnsmasq@a.b.service")),
+        ({"lib/dnsmasq@.service": "[Unit]", "etc/dnsmasq@.service": None}, Unit(True, "etc/dnsmasq@.service")),
+        # Its own file counts before the template, wherever they lie.
+        ({"lib/dnsmasq@a.b.service": "[Unit]", "etc/dnsmasq@.service": None}, Unit(exists=True)),
+    ],
+)
+def test_instance_is_known_by_its_template(tmp_path: Path, files: dict[str, str | None], expected: Unit) -> None:
+    """Debian ships dnsmasq@.service, and no file of an instance's own."""
+    lay(tmp_path, files)
+    masked_at = expected.masked_at and str(tmp_path / expected.masked_at)
+
+    assert expected._replace(masked_at=masked_at) == unit(
+        "dnsmasq@a.b.service", [str(tmp_path / name) for name in ("etc", "run", "lib")]
     )
 
 
