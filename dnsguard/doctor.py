@@ -15,7 +15,7 @@ from typing import Any
 
 from dnsguard.core import mends, resolvconf
 from dnsguard.core.doctor_servers import holds
-from dnsguard.core.errors import SettingsError
+from dnsguard.core.errors import DnsguardError, SettingsError
 from dnsguard.core.host import Answer, Host, Process
 from dnsguard.core.owner import Provider
 from dnsguard.core.settings import Settings
@@ -137,6 +137,12 @@ def _question(address: str, settings: Settings) -> asker.Question:
 
 
 def _as_owner(settings: Settings, asked: Callable[[], dict[str, Answer]]) -> dict[str, Answer]:
-    """The answers, asked for by who owns the daemon's folder if we are root; none if the child that does it fails."""
+    """The answers, asked for by who owns the daemon's folder if we are root.
+
+    Raises:
+        DnsguardError: code "nothing-asked": the child that does it has failed.
+    """
     told = rights.tell_as_owner(Path(settings.paths.status).parent, lambda: json.dumps(asked()).encode())
-    return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in json.loads(told or b"{}").items()}
+    if not told:
+        raise DnsguardError("nothing-asked", "no server was asked: the process that asks without root's rights failed")
+    return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in json.loads(told).items()}

@@ -1,6 +1,7 @@
 """dnsguard.doctor and its command: one round over a host that lies in a folder, without a daemon."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from dnsguard.core import settings
 from dnsguard.core.doctor import examine
 from dnsguard.core.errors import SettingsError
 from dnsguard.doctor import is_resolving, look_around
+from dnsguard.edge import asker
 from tests.fakes import TinyNameserver, process_called, reply_to
 
 
@@ -96,3 +98,18 @@ def test_bad_settings_are_a_finding_and_no_refusal(tmp_path: Path, upstream: Tin
 
     assert f"sed -i '2s/^/#/' {file} && systemctl restart dnsguard" == looks[0].findings[0].mend
     assert 11 == len(looks)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root asks by himself")
+def test_a_child_of_root_s_that_fails_is_said_and_nothing_is_called_well(
+    tmp_path: Path, upstream: TinyNameserver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody was asked, nobody has answered."""
+    (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.9\n")
+    monkeypatch.setattr(asker, "ask", lambda *_: 1 // 0)
+
+    assert 1 == main(["doctor", "--config", str(config(tmp_path, upstream.port))])
+    said = capfd.readouterr()
+    assert "" == said.out
+    assert "ZeroDivisionError" in said.err
+    assert "dnsguard: nothing-asked: no server was asked" in said.err

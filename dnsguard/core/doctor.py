@@ -9,7 +9,7 @@ from dnsguard.core import mends
 from dnsguard.core.doctor_dnsmasq import look_at_dnsmasq
 from dnsguard.core.doctor_servers import look_at_servers, look_at_upstreams
 from dnsguard.core.findings import Finding, Look
-from dnsguard.core.host import Host
+from dnsguard.core.host import NOT_ASKED, Host
 from dnsguard.core.owner import Provider
 
 # A clock that is kept by NTP is never that far off a file it has just dated.
@@ -211,7 +211,7 @@ def _look_at_dnsguard(host: Host) -> Look:
 
 def _look_at_libc(host: Host, is_explained: bool) -> Look:
     servers = mends.servers_of(host)
-    troubles = [host.answers[each].trouble if each in host.answers else "not asked" for each in servers]
+    troubles = [host.trouble_of(each) for each in servers]
     seen = ", then ".join(
         f"{server} ({trouble or 'answers'})" for server, trouble in zip(servers, troubles, strict=True)
     )
@@ -221,7 +221,7 @@ def _look_at_libc(host: Host, is_explained: bool) -> Look:
         "each lookup waits five seconds for it, or for ever if there is no other",
         mends.forget(host, servers[0]) or _take(host),
     )
-    is_found = not is_explained and troubles[0] not in ("", "not asked")
+    is_found = not is_explained and troubles[0] not in ("", NOT_ASKED)
     return Look("libc", f"it asks {seen}", (finding,) if is_found else ())
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dnsguard.core import mends, resolvconf
 from dnsguard.core.findings import Finding, Look
-from dnsguard.core.host import Host
+from dnsguard.core.host import NOT_ASKED, Host
 from dnsguard.core.owner import Provider
 from dnsguard.core.resolvconf import is_loopback
 
@@ -44,7 +44,7 @@ def _loops(host: Host, held: tuple[str, ...] | None) -> Iterator[Finding]:
             if not back:
                 continue  # A chain, not a loop: systemd-resolved knows real servers.
             what = f"dnsmasq forwards to systemd-resolved at {address}, and that to {', '.join(back)}, which is dnsmasq"
-        elif address in (held or ()) and not _trouble(host, address) and address not in host.own:
+        elif address in (held or ()) and host.trouble_of(address) in ("", NOT_ASKED) and address not in host.own:
             continue  # Another resolver of this host, which answers.
         why = "a question goes round until it is given up: no name is looked up but those that are known already"
         yield Finding("loop", what, why, mends.forget(host, address) or _read_real_servers(host))
@@ -115,13 +115,13 @@ def look_at_upstreams(host: Host) -> Look:
         why = "neither dnsmasq nor libc has anybody to ask; the network's servers were never announced, or taken back"
         finding = Finding("no-upstream", "no source names a server that is not this host", why, mends.renew(host))
         return Look("upstreams", "none is known", (finding,))
-    troubles = {each: _trouble(host, each) for each in known.nameservers}
+    troubles = {each: host.trouble_of(each) for each in known.nameservers}
     seen = ", ".join(f"{each} ({trouble or 'answers'})" for each, trouble in troubles.items())
     return Look("upstreams", f"{seen}, from {known.source}", tuple(_dead(host, troubles)))
 
 
 def _dead(host: Host, troubles: dict[str, str]) -> Iterator[Finding]:
-    dead = [address for address, trouble in troubles.items() if trouble]
+    dead = [address for address, trouble in troubles.items() if trouble not in ("", NOT_ASKED)]
     if dead and len(dead) == len(troubles):
         route = "" if host.sources.networks else ": this host has no default route"
         why = "nothing on this host can mend a network; who announces its servers can be asked for them again"
@@ -131,7 +131,3 @@ def _dead(host: Host, troubles: dict[str, str]) -> Iterator[Finding]:
         why = "a lookup that begins with it waits for seconds; it may come back, and the next lease may name it again"
         what = f"the upstream {address} does not answer ({troubles[address]}); others do"
         yield Finding("upstream-dead", what, why, mends.forget(host, address) or mends.renew(host))
-
-
-def _trouble(host: Host, address: str) -> str:
-    return host.answers[address].trouble if address in host.answers else ""

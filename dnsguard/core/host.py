@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from dnsguard.core.settings import Settings
     from dnsguard.core.upstreams import Reading, Sources
 
+NOT_ASKED = "not asked"
+"""Stands where another server's trouble does."""
+
 
 class Thing(NamedTuple):
     """What stands at /etc/resolv.conf.
@@ -128,3 +131,7 @@ class Host(NamedTuple):
     resolved: bool
     told: dict[str, Any] | None
     is_running: bool
+
+    def trouble_of(self, address: str) -> str:
+        """What was wrong with the answer of this server; "" if it answered, NOT_ASKED if it was not asked."""
+        return self.answers.get(address, Answer(NOT_ASKED)).trouble

@@ -8,6 +8,7 @@ Facts the code below rests on:
 """
 
 import os
+import sys
 from collections.abc import Callable
 from errno import EINVAL, EPERM
 from pathlib import Path
@@ -23,7 +24,8 @@ def ask_as_owner(of: Path, question: Callable[[], bool]) -> bool:
 def tell_as_owner(of: Path, question: Callable[[], bytes]) -> bytes:
     """The answer of `question`, asked in a child process by who owns `of`, or by nobody if that is root or not there.
 
-    Who is not root asks by himself. A child that fails says nothing. Must not be called while threads run.
+    Who is not root asks by himself. A child that fails tells nothing, and its traceback goes to stderr. Must not be
+    called while threads run.
     """
     if os.geteuid() != 0:
         return question()
@@ -40,6 +42,8 @@ def tell_as_owner(of: Path, question: Callable[[], bytes]) -> bytes:
         _become(user, group)
         with open(mouth, "wb") as out:
             out.write(question())
+    except BaseException:  # noqa: BLE001 - the top of a process: what is not said here is never known.
+        sys.excepthook(*sys.exc_info())
     finally:
         # Not sys.exit: what is above us on the stack is the parent's.
         os._exit(0)

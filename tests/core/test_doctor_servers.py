@@ -165,6 +165,14 @@ def test_dead_network_is_one_finding() -> None:
     assert [("upstreams-dead", "ifup --force --all")] == ails(sources(networks=()), answers=answers)
 
 
+def test_upstream_that_was_not_asked_is_not_said_to_answer() -> None:
+    """Nor is it dead."""
+    look = look_at_upstreams(host(TWO, answers={UPSTREAM: Answer()}))
+
+    assert look.seen.startswith(f"{UPSTREAM} (answers), {OTHER} (not asked), from ")
+    assert () == look.findings
+
+
 def test_no_upstream_at_all() -> None:
     """No source names one."""
     assert [("no-upstream", "ifup --force eth0")] == ails(sources({}, None))

@@ -39,9 +39,11 @@ def test_nobody_asks_where_the_owner_is_root_or_there_is_no_folder(tmp_path: Pat
 
 @needs_root
 def test_a_question_that_fails_is_answered_with_no(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """An answer that crashes its parser must not be taken for one."""
+    """An answer that crashes its parser must not be taken for one; a person is told what it was."""
     assert not ask_as_owner(tmp_path, lambda: bool(1 // 0))
-    assert "" == capfd.readouterr().out
+    said = capfd.readouterr()
+    assert "" == said.out
+    assert said.err.endswith("\nZeroDivisionError: integer division or modulo by zero\n")
 
 
 def test_who_is_not_root_asks_by_himself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
