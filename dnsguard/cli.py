@@ -243,10 +243,11 @@ def _doctor(given: argparse.Namespace) -> int:
     from dnsguard.core.findings import in_words, report
     from dnsguard.core.settings import Settings
     from dnsguard.doctor import look_around
+    from dnsguard.wiring import with_good_questions
 
     settings, error = Settings(), None
     try:
-        settings = _load(given.config)
+        settings = with_good_questions(_load(given.config))
     except SettingsError as bad:
         error = bad
     looks = examine(look_around(settings, given.config, error, last_report(Path(settings.paths.status))))

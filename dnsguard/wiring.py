@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dnsguard.core.errors import SettingsError
 from dnsguard.core.records import record_of
-from dnsguard.core.settings import Settings
+from dnsguard.core.settings import Health, Settings
 from dnsguard.core.upstreams import Sources
 from dnsguard.core.vocabulary import Kind, Phase, Verdict
 from dnsguard.edge import reader
@@ -95,6 +95,16 @@ def prober_for(settings: Settings) -> "Prober":
         settings.health.forward_timeout_s,
         upstream_port=settings.health.upstream_port,
     )
+
+
+def with_good_questions(settings: Settings) -> Settings:
+    """The same settings. Raises SettingsError: code "bad-question".
+
+    dnspython alone knows whether questions can be asked; it is slow to come, and not loaded for the default ones.
+    """
+    if settings.health.questions != Health().questions:
+        prober_for(settings)
+    return settings
 
 
 def loopback_works(settings: Settings, last_phase: str) -> Callable[[str], bool]:

@@ -90,6 +90,19 @@ def test_findings_are_told_by_the_exit_status_and_as_json(
     assert "no-upstream" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
 
 
+@pytest.mark.parametrize("question", ["intranet.example FOO", "intranet.example AAAA = 10.0.0.7", "a..b A"])
+def test_questions_that_the_daemon_refuses_are_found(
+    tmp_path: Path, upstream: TinyNameserver, capsys: pytest.CaptureFixture[str], question: str
+) -> None:
+    """What check-config refuses is not good to doctor."""
+    file = config(tmp_path, upstream.port)
+    file.write_text(f'{file.read_text()}questions = ["{question}"]\n')
+    assert 78 == main(["check-config", str(file)])
+
+    assert 1 == main(["doctor", "--json", "--config", str(file)])
+    assert "bad-settings" == json.loads(capsys.readouterr().out)["findings"][0]["code"]
+
+
 def test_bad_settings_are_a_finding_and_no_refusal(tmp_path: Path, upstream: TinyNameserver) -> None:
     """The rest is looked at all the same."""
     file = config(tmp_path, upstream.port)

@@ -120,5 +120,12 @@ def drop_setting(host: Host) -> str:
     path = host.settings_path
     line = re.search(rf"{re.escape(path)}:(\d+)|at line (\d+)", host.settings_error)
     number = next((int(each) for each in line.groups() if each), 0) if line else 0
-    away = comment_out(path, number) if number else f"mv {quoted(path)} {quoted(path + '.bad')}"
+    if host.settings_error.startswith("[health] questions:"):
+        away = rf"sed -i '{_QUESTIONS}' {quoted(path)}"
+    else:
+        away = comment_out(path, number) if number else f"mv {quoted(path)} {quoted(path + '.bad')}"
     return f"{away} && systemctl restart dnsguard"
+
+
+# That key's list, which may be several lines long, made a comment. Who complains of a question knows no line.
+_QUESTIONS = "/^[^#]*questions[[:space:]]*=/{:a;/]/!{N;ba};s/^/#/Mg}"

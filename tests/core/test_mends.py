@@ -35,6 +35,11 @@ def test_option_is_made_a_comment_wherever_it_stands(pages: dict[str, Any], expe
     assert expected == mends.remove_option(host(dnsmasq=dnsmasq(**pages)), "port")
 
 
+def typed(command: str) -> None:
+    """Run a mend in a shell, as far as it changes files."""
+    subprocess.run(["sh", "-c", command.partition(" && ")[0]], check=True)
+
+
 TWO = f"nameserver {UPSTREAM}\nnameserver {OTHER}\n"
 LINE = "'/^[[:space:]]*nameserver[[:space:]]*192\\.0\\.2\\.53[[:space:]]*$/d'"
 
@@ -70,8 +75,7 @@ def test_the_line_that_is_deleted_is_that_of_the_server_alone(tmp_path: Path) ->
     """192.0.2.53 is no pattern: neither 192.0.2.153 nor 192a0.2.53 is meant. The real sed."""
     file = tmp_path / "base"
     file.write_text("nameserver 192.0.2.53\nnameserver 192.0.2.153\n#nameserver 192.0.2.53\nnameserver\t192.0.2.53 \n")
-    command = mends.forget(host(sources({}, base=Source(str(file), TWO))), UPSTREAM)
-    subprocess.run(["sh", "-c", command.removesuffix(" && resolvconf -u")], check=True)
+    typed(mends.forget(host(sources({}, base=Source(str(file), TWO))), UPSTREAM))
 
     assert "nameserver 192.0.2.153\n#nameserver 192.0.2.53\n" == file.read_text()
 
@@ -89,6 +93,26 @@ def test_bad_setting_is_made_a_comment(error: str, expected: str) -> None:
     path = "/etc/dnsguard/dnsguard.toml"
 
     assert expected.format(path) == mends.drop_setting(host(settings_error=error.format(path)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('[health]\nquestions = ["a..b A"] # why\n[guard]\n', '[health]\n#questions = ["a..b A"] # why\n[guard]\n'),
+        (
+            'health.questions=[\n  ". SOA",\n  "a..b A"\n]\nx = [1]\n',
+            '#health.questions=[\n#  ". SOA",\n#  "a..b A"\n#]\nx = [1]\n',
+        ),
+    ],
+)
+def test_bad_questions_are_made_a_comment_wherever_their_list_ends(tmp_path: Path, before: str, after: str) -> None:
+    """Who knows that they cannot be asked does not know their line. The real sed."""
+    file = tmp_path / "dnsguard.toml"
+    file.write_text(before)
+    seen = host(settings_path=str(file), settings_error="[health] questions: 'a..b A': an empty label")
+    typed(mends.drop_setting(seen))
+
+    assert after == file.read_text()
 
 
 @pytest.mark.parametrize(
