@@ -16,7 +16,7 @@ from typing import Any
 from dnsguard.core import mends, resolvconf
 from dnsguard.core.doctor_servers import holds
 from dnsguard.core.errors import DnsguardError, SettingsError
-from dnsguard.core.host import Answer, Host, Process
+from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process
 from dnsguard.core.owner import Provider
 from dnsguard.core.settings import Settings
 from dnsguard.core.upstreams import Sources, choose
@@ -40,6 +40,7 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
 
     `error` is what is wrong with the settings at `path`, and `settings` the defaults then; `told` the daemon's report.
     """
+    file = _settings_file(path, error, Path(settings.paths.status).parent)
     paths, unit = settings.paths, settings.dnsmasq.unit or "dnsmasq.service"
     sources = read_everything(source_paths(settings), settings.dnsmasq.unit)
     reading = choose(sources, is_own_address)
@@ -48,7 +49,8 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
     seen = Host(
         settings=settings,
         settings_path=str(path),
-        settings_error=error.text if error else "",
+        settings_error=_FAULTS.get(file, error.text if error else ""),
+        settings_file=file,
         now_s=time.time(),
         dated=(*host.dated(_TIMESYNC), *_written(paths.status, told)),
         programs=frozenset(each for each in _PROGRAMS if os.path.exists(each)),
@@ -70,6 +72,21 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
         is_running=told is not None and is_running(told),
     )
     return _with_answers(seen)
+
+
+# What is wrong then, whatever else there is; that one user may not read it is no fault.
+_FAULTS = {HIDDEN: "", KEPT: "dnsguard's user cannot read it"}
+
+
+def _settings_file(path: Path, error: SettingsError | None, folder: Path) -> str:
+    """What keeps it from being read; root reads everything, and asks in the place of who owns the daemon's folder."""
+    cause = error.__cause__ if error else None
+    if isinstance(cause, PermissionError):
+        return KEPT if os.geteuid() == 0 else HIDDEN
+    if isinstance(cause, FileNotFoundError):
+        return ABSENT
+    is_told = os.geteuid() == 0 and path.exists() and folder.exists() and folder.stat().st_uid != 0
+    return KEPT if is_told and not rights.ask_as_owner(folder, lambda: os.access(path, os.R_OK)) else ""
 
 
 def is_resolving(settings: Settings) -> bool:

@@ -4,15 +4,17 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from dnsguard.cli import main
+from dnsguard.cli import _load, main
 from dnsguard.core import settings
 from dnsguard.core.doctor import examine
 from dnsguard.core.errors import SettingsError
 from dnsguard.doctor import is_resolving, look_around
 from dnsguard.edge import asker
+from dnsguard.edge.rights import tell_as_owner
 from tests.fakes import TinyNameserver, process_called, reply_to
 
 
@@ -88,6 +90,61 @@ def test_findings_are_told_by_the_exit_status_and_as_json(
 
     assert 1 == main(["doctor", "--json", "--config", str(file)])
     assert "no-upstream" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+
+
+SOMEBODY = 4321
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user can reach."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can try a file with another user's rights")
+@pytest.mark.parametrize(
+    ("owner", "mode", "user", "expected"),
+    [
+        # As root sees it: it may be that the daemon's user may not read it.
+        ((0, SOMEBODY), 0o640, 0, ""),
+        ((0, 0), 0o600, 0, "kept"),
+        # As anybody sees it, who cannot know what the daemon may.
+        ((0, SOMEBODY), 0o640, 1234, "hidden"),
+        ((0, 0), 0o600, 1234, "hidden"),
+        (None, 0, 0, "absent"),
+        (None, 0, 1234, "absent"),
+    ],
+)
+def test_who_may_read_the_settings(
+    open_folder: Path, upstream: TinyNameserver, owner: tuple[int, int] | None, mode: int, user: int, expected: str
+) -> None:
+    """Root reads everything, and the daemon does not."""
+    file = config(open_folder, upstream.port)
+    meant = settings.parse(file.read_text(), str(file))
+    os.chown(open_folder, SOMEBODY, SOMEBODY)
+    if owner:
+        os.chown(file, *owner)
+        file.chmod(mode)
+    else:
+        file.unlink()
+
+    def looked() -> bytes:
+        error = None
+        try:
+            _load(file)
+        except SettingsError as bad:
+            error = bad
+        host = look_around(meant, file, error, None)
+        return f"{host.settings_file}, {bool(host.settings_error)}".encode()
+
+    home = open_folder / "user"
+    home.mkdir()
+    os.chown(home, user, user)
+    told = tell_as_owner(home, looked) if user else looked()
+
+    assert f"{expected}, {expected in ('kept', 'absent')}" == told.decode()
 
 
 @pytest.mark.parametrize("question", ["intranet.example FOO", "intranet.example AAAA = 10.0.0.7", "a..b A"])

@@ -9,7 +9,7 @@ from dnsguard.core import mends
 from dnsguard.core.doctor_dnsmasq import look_at_dnsmasq
 from dnsguard.core.doctor_servers import look_at_servers, look_at_upstreams
 from dnsguard.core.findings import Finding, Look
-from dnsguard.core.host import NOT_ASKED, Host
+from dnsguard.core.host import HIDDEN, KEPT, NOT_ASKED, Host
 from dnsguard.core.owner import Provider
 
 # A clock that is kept by NTP is never that far off a file it has just dated.
@@ -29,17 +29,19 @@ def is_in_use(host: Host) -> bool:
 
 def _look_at_settings(host: Host) -> Look:
     path = host.settings_path
+    if host.settings_file == HIDDEN:
+        return Look("settings", f"this user cannot read {path}; looking with the defaults")
     if not host.settings_error:
         return Look("settings", f"{path} is good")
     return Look(
         "settings",
-        f"{path} is bad; looking with the defaults",
+        f"{path} is kept from dnsguard" if host.settings_file == KEPT else f"{path} is bad; looking with the defaults",
         (
             Finding(
                 "bad-settings",
                 host.settings_error,
                 "dnsguard does not start with it; one that runs goes on with the settings it had",
-                mends.drop_setting(host),
+                mends.mend_settings(host),
             ),
         ),
     )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NOT_ASKED = "not asked"
 """Stands where another server's trouble does."""
 
+HIDDEN, KEPT, ABSENT = "hidden", "kept", "absent"
+"""A file that who asks may not read; that the daemon's user may not read; that is not there."""
+
 
 class Thing(NamedTuple):
     """What stands at /etc/resolv.conf.
@@ -97,6 +100,7 @@ class Host(NamedTuple):
 
     Attributes:
         settings: dnsguard's; the defaults if the file is bad, and then `settings_error` says why.
+        settings_file: what keeps that file from being read; then, too, they are the defaults, but for KEPT.
         now_s: CLOCK_REALTIME; `dated`: paths with their times, each written by a clock of this host.
         programs: which of the programs that a mend may need are here, by path.
         hosts_line: the words after `hosts:` in nsswitch.conf; None if there is no such line.
@@ -112,6 +116,7 @@ class Host(NamedTuple):
     settings: "Settings"
     settings_path: str
     settings_error: str
+    settings_file: str
     now_s: float
     dated: tuple[tuple[str, float], ...]
     programs: frozenset[str]

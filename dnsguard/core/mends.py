@@ -3,7 +3,7 @@
 import re
 
 from dnsguard.core import resolvconf
-from dnsguard.core.host import Host
+from dnsguard.core.host import ABSENT, KEPT, Host
 from dnsguard.core.owner import Provider
 from dnsguard.core.records import DNSMASQ_RECORD
 
@@ -115,16 +115,26 @@ def set_clock(host: Host) -> str:
     return "apt-get install --yes systemd-timesyncd"
 
 
-def drop_setting(host: Host) -> str:
-    """Take the line out of dnsguard.toml that is complained of, or the file if no line is named."""
+def mend_settings(host: Host) -> str:
+    """Let the daemon read dnsguard.toml, or take out what is complained of; then have it read again."""
+    return f"{_readable(host) or _without_fault(host)} && systemctl restart dnsguard"
+
+
+def _readable(host: Host) -> str:
+    """Let dnsguard's user read the file, or make an empty one, which means the defaults; "" if that is not wanting."""
+    path = quoted(host.settings_path)
+    made = {KEPT: f"chgrp dnsguard {path} && chmod 0640 {path}", ABSENT: f"install -D -m 0644 /dev/null {path}"}
+    return made.get(host.settings_file, "")
+
+
+def _without_fault(host: Host) -> str:
+    """Make the line a comment that is complained of; move the file away if no line is named."""
     path = host.settings_path
+    if host.settings_error.startswith("[health] questions:"):
+        return rf"sed -i '{_QUESTIONS}' {quoted(path)}"
     line = re.search(rf"{re.escape(path)}:(\d+)|at line (\d+)", host.settings_error)
     number = next((int(each) for each in line.groups() if each), 0) if line else 0
-    if host.settings_error.startswith("[health] questions:"):
-        away = rf"sed -i '{_QUESTIONS}' {quoted(path)}"
-    else:
-        away = comment_out(path, number) if number else f"mv {quoted(path)} {quoted(path + '.bad')}"
-    return f"{away} && systemctl restart dnsguard"
+    return comment_out(path, number) if number else f"mv {quoted(path)} {quoted(path + '.bad')}"
 
 
 # That key's list, which may be several lines long, made a comment. Who complains of a question knows no line.

@@ -55,6 +55,7 @@ def host(read: Sources | None = None, **changes: Any) -> Host:
         settings=Settings(),
         settings_path="/etc/dnsguard/dnsguard.toml",
         settings_error="",
+        settings_file="",
         now_s=1000.0,
         dated=(("/run/dnsguard/status.json", 990.0),),
         programs=frozenset({"/usr/sbin/dnsmasq", "/usr/sbin/ifup"}),

@@ -6,7 +6,7 @@ import pytest
 
 from dnsguard.core.doctor import examine
 from dnsguard.core.findings import Finding
-from dnsguard.core.host import Answer, Host, Process, Space, Thing, Unit
+from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process, Space, Thing, Unit
 from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
 from tests.core.hosts import GUARDED, LINK, OFF, RUNS, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
@@ -58,6 +58,25 @@ def test_bad_settings() -> None:
     seen = host(settings_error=f"{TOML}:2: fall = 0", is_running=False)
 
     assert f"sed -i '2s/^/#/' {TOML} && systemctl restart dnsguard" == mend_of(seen, "bad-settings")
+
+
+def test_settings_that_this_user_cannot_read_are_no_finding() -> None:
+    """Nothing is wrong with them: the daemon may read a file of root's and its own group's."""
+    seen = host(settings_file=HIDDEN)
+
+    assert [] == found(seen)
+    assert f"this user cannot read {TOML}; looking with the defaults" == examine(seen)[0].seen
+
+
+@pytest.mark.parametrize(
+    ("file", "mend"),
+    [(KEPT, f"chgrp dnsguard {TOML} && chmod 0640 {TOML}"), (ABSENT, f"install -D -m 0644 /dev/null {TOML}")],
+)
+def test_settings_that_the_daemon_cannot_read(file: str, mend: str) -> None:
+    """Nothing that stands in them is thrown away."""
+    seen = host(settings_error="cannot be read", settings_file=file, is_running=False)
+
+    assert f"{mend} && systemctl restart dnsguard" == mend_of(seen, "bad-settings")
 
 
 def test_clock_that_was_set_back() -> None:

@@ -92,7 +92,7 @@ def test_bad_setting_is_made_a_comment(error: str, expected: str) -> None:
     """Its default is in force then; the whole file goes if no line is named."""
     path = "/etc/dnsguard/dnsguard.toml"
 
-    assert expected.format(path) == mends.drop_setting(host(settings_error=error.format(path)))
+    assert expected.format(path) == mends.mend_settings(host(settings_error=error.format(path)))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_bad_questions_are_made_a_comment_wherever_their_list_ends(tmp_path: Pat
     file = tmp_path / "dnsguard.toml"
     file.write_text(before)
     seen = host(settings_path=str(file), settings_error="[health] questions: 'a..b A': an empty label")
-    typed(mends.drop_setting(seen))
+    typed(mends.mend_settings(seen))
 
     assert after == file.read_text()
 
