@@ -14,6 +14,7 @@ from dnsguard.core.owner import Provider
 
 # A clock that is kept by NTP is never that far off a file it has just dated.
 FUTURE_S = 60.0
+_HOSTS = "^[[:space:]]*hosts[[:space:]]*:"
 
 
 def examine(host: Host) -> tuple[Look, ...]:
@@ -90,11 +91,11 @@ def _look_at_nsswitch(host: Host) -> Look:
     seen = f"hosts: {' '.join(words)}"
     if host.resolved and "resolve" in words[: words.index("dns") if "dns" in words else None]:
         what, why = "libc asks systemd-resolved before DNS", "what /etc/resolv.conf says does not count then"
-        mend = r"sed -i '/^hosts:/s/ resolve\( \[[^]]*\]\)*//' /etc/nsswitch.conf"
+        mend = rf"sed -i '/{_HOSTS}/s/\bresolve\b\([[:space:]]*\[[^]]*\]\)*//' /etc/nsswitch.conf"
         return Look("nsswitch", seen, (Finding("nsswitch-resolved", what, why, mend),))
     if "dns" not in words:
         what, why = "libc is told not to ask DNS at all", "no name is looked up but those in /etc/hosts"
-        mend = "sed -i 's/^hosts:.*/& dns/' /etc/nsswitch.conf"
+        mend = f"sed -i 's/{_HOSTS}[^#]*/& dns /' /etc/nsswitch.conf"
         return Look("nsswitch", seen, (Finding("nsswitch-no-dns", what, why, mend),))
     return Look("nsswitch", seen)
 

@@ -1,11 +1,18 @@
 """The commands that mend things, each as root types it into a shell; everything that comes from outside is quoted."""
 
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dnsguard.core import resolvconf
+from dnsguard.core.dnsmasq_conf import lines
 from dnsguard.core.host import ABSENT, KEPT, Host
 from dnsguard.core.owner import Provider
 from dnsguard.core.records import DNSMASQ_RECORD
+from dnsguard.core.servers import server_of
+
+if TYPE_CHECKING:
+    from dnsguard.core.upstreams import Source
 
 RESTART_DNSMASQ = "systemctl restart dnsmasq"
 DROP_IN = "/etc/dnsmasq.d/dnsguard-doctor.conf"
@@ -39,15 +46,17 @@ def remove_option(host: Host, *names: str) -> str:
     return " && ".join((*(comment_out(*place) for place in places), restart(host))) if places else ""
 
 
-def places_of(host: Host, option: str, value: str = "") -> list[tuple[str, int]]:
-    """Where dnsmasq's files say this, as path and line: an option, with this value if one is given."""
-    found = []
+def places_of(host: Host, option: str) -> list[tuple[str, int]]:
+    """Where dnsmasq's files say this, as path and line."""
+    return [(path, number) for path, number, name, _ in _options(host) if name == option]
+
+
+def _options(host: Host) -> Iterator[tuple[str, int, str, str]]:
+    """What dnsmasq's files say, as dnsmasq reads it: path, line, name and value."""
     for path, text in host.dnsmasq.pages:
-        for number, line in enumerate(text.split("\n"), start=1):
-            name, _, said = line.partition("=")
-            if name.strip() == option and value in ("", said.partition(" #")[0].strip()):
-                found.append((path, number))
-    return found
+        for number, line in lines(text):
+            name, _, value = (line or "").partition("=")
+            yield path, number, name.rstrip(" "), value.lstrip(" ")
 
 
 def forget(host: Host, address: str) -> str:
@@ -55,35 +64,35 @@ def forget(host: Host, address: str) -> str:
     sources = host.sources
     for record in sources.records or ():
         if record.name != DNSMASQ_RECORD and address in resolvconf.parse(record.text or "").nameservers:
-            return _forget_in_record(host, record.name, record.text or "", address)
-    for name in ("server", "local"):
-        if places := places_of(host, name, address):
-            return f"{comment_out(*places[0])} && {restart(host)}"
+            return _forget_in_record(host, record, address)
+    for path, number, name, value in _options(host):
+        server = server_of(name, value) if name in ("server", "local") else None
+        if server and not server.routed and server.address == address:
+            return f"{comment_out(path, number)} && {restart(host)}"
     for source in (sources.head, sources.base, sources.tail):
-        if address in resolvconf.parse(source.text or "").nameservers:
-            return f"{_without(address, source.name)} && resolvconf -u"
-    if not sources.attached and host.resolv_conf.kind == "file":
-        return _without(address, sources.etc.name) if address in servers_of(host) else ""
-    return (
-        _without(address, sources.kept.name) if address in resolvconf.parse(sources.kept.text or "").nameservers else ""
-    )
+        if mend := _without(address, source):
+            return f"{mend} && resolvconf -u"
+    return _without(address, sources.etc if host.resolv_conf.kind == "file" else sources.kept)
 
 
-def _forget_in_record(host: Host, name: str, text: str, address: str) -> str:
+def _forget_in_record(host: Host, record: "Source", address: str) -> str:
     folder = "interface" if host.provider is Provider.DEBIAN else "interfaces"
-    if resolvconf.parse(text).nameservers == (address,):
-        return f"resolvconf -d {quoted(name)}"
-    path = quoted(f"{host.settings.paths.resolvconf_dir}/{folder}/{name}")
-    return f"sed {_line_of(address)} {path} | resolvconf -a {quoted(name)}"
+    if resolvconf.parse(record.text or "").nameservers == (address,):
+        return f"resolvconf -d {quoted(record.name)}"
+    path = quoted(f"{host.settings.paths.resolvconf_dir}/{folder}/{record.name}")
+    return f"sed {_deleting(address, record)} {path} | resolvconf -a {quoted(record.name)}"
 
 
-def _without(address: str, path: str) -> str:
-    return f"sed -i {_line_of(address)} {quoted(path)}"
+def _without(address: str, source: "Source") -> str:
+    script = _deleting(address, source)
+    return f"sed -i {script} {quoted(source.name)}" if script else ""
 
 
-def _line_of(address: str) -> str:
-    literal = re.sub(r"([.*^$/\[\]\\])", r"\\\1", address)
-    return quoted(rf"/^[[:space:]]*nameserver[[:space:]]*{literal}[[:space:]]*$/d")
+def _deleting(address: str, source: "Source") -> str:
+    """What deletes the lines that name the server, however they spell it; "" if there are none."""
+    numbered = enumerate((source.text or "").split("\n"), start=1)
+    found = [f"{number}d" for number, line in numbered if resolvconf.parse(line).nameservers == (address,)]
+    return quoted(";".join(found)) if found else ""
 
 
 def servers_of(host: Host) -> tuple[str, ...]:

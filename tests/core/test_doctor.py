@@ -1,5 +1,7 @@
 """A healthy host is well, and each fault of the host itself is found: its code, and the command that mends it."""
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from dnsguard.core.findings import Finding
 from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process, Space, Thing, Unit
 from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
+from dnsguard.core.upstreams import Source
+from dnsguard.edge.host import hosts_line
 from tests.core.hosts import GUARDED, LINK, OFF, RUNS, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
 
 STATUS, TOML = "/run/dnsguard/status.json", "/etc/dnsguard/dnsguard.toml"
@@ -107,7 +111,7 @@ def test_nsswitch_that_never_asks_dns() -> None:
     """No server is asked, however well it is."""
     seen = host(hosts_line=("files", "myhostname"))
 
-    assert "sed -i 's/^hosts:.*/& dns/' /etc/nsswitch.conf" == mend_of(seen, "nsswitch-no-dns")
+    assert "/etc/nsswitch.conf" in mend_of(seen, "nsswitch-no-dns")
 
 
 def test_nsswitch_that_asks_systemd_resolved_first() -> None:
@@ -115,6 +119,28 @@ def test_nsswitch_that_asks_systemd_resolved_first() -> None:
     seen = host(hosts_line=("files", "resolve", "[!UNAVAIL=return]", "dns"), resolved=True)
 
     assert "/etc/nsswitch.conf" in mend_of(seen, "nsswitch-resolved")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("hosts: files myhostname\n", ("files", "myhostname", "dns")),
+        ("  hosts:\tfiles\t# dns is off\n", ("files", "dns")),
+        ("hosts:\n", ("dns",)),
+        ("hosts: files resolve [!UNAVAIL=return] dns\n", ("files", "dns")),
+        ("hosts:\tfiles\tresolve [!UNAVAIL=return]\tdns\n", ("files", "dns")),
+        ("hosts:resolve\t[!UNAVAIL=return] [NOTFOUND=return] dns # resolve\n", ("dns",)),
+    ],
+)
+def test_nsswitch_is_mended_however_it_is_written(tmp_path: Path, before: str, after: tuple[str, ...]) -> None:
+    """Between the words may be tabs, and behind them a comment. The real sed."""
+    file = tmp_path / "nsswitch.conf"
+    file.write_text(f"passwd: files\n{before}")
+    (finding,) = found(host(hosts_line=hosts_line(file), resolved=True))
+    subprocess.run(["sh", "-c", finding.mend.replace("/etc/nsswitch.conf", str(file))], check=True)
+
+    assert after == hosts_line(file)
+    assert "passwd: files" == file.read_text().splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -236,11 +262,11 @@ def test_dnsguard_that_stands_back() -> None:
 
 def test_server_that_nothing_else_explains() -> None:
     """libc waits for it first, each time."""
-    read = sources(attached=False)
-    seen = host(read, resolv_conf=Thing("file", "", "nameserver 192.0.2.99\n"), **UNUSED)
+    read = sources(attached=False, etc=Source("/etc/resolv.conf", "# why\nnameserver 192.0.2.99\n"))
+    seen = host(read, resolv_conf=Thing("file", "", read.etc.text), **UNUSED)
     seen = seen._replace(answers={**seen.answers, "192.0.2.99": Answer("silent")})
 
-    assert mend_of(seen, "server-silent").startswith("sed -i '/^[[:space:]]*nameserver")
+    assert "sed -i 2d /etc/resolv.conf" == mend_of(seen, "server-silent")
 
 
 def test_server_that_is_explained_is_not_told_twice() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dnsguard.core import mends
+from dnsguard.core.host import Thing
 from dnsguard.core.owner import Provider
 from dnsguard.core.upstreams import Source
 from tests.core.hosts import BASE, OTHER, UPSTREAM, dnsmasq, host, sources
@@ -24,6 +25,7 @@ def test_quoted_word_is_one_word_to_a_shell(word: str) -> None:
     [
         ({"a": "# port\nport=5353 # here\n"}, "sed -i '2s/^/#/' /etc/dnsmasq.d/a && systemctl restart dnsmasq"),
         ({"a": "cache-size=0\n"}, ""),
+        ({"a": "\n port # why\n"}, "sed -i '2s/^/#/' /etc/dnsmasq.d/a && systemctl restart dnsmasq"),
         (
             {"a": "port = 1", "b c": "x\nport=2"},
             "sed -i '1s/^/#/' /etc/dnsmasq.d/a && sed -i '2s/^/#/' '/etc/dnsmasq.d/b c' && systemctl restart dnsmasq",
@@ -41,14 +43,13 @@ def typed(command: str) -> None:
 
 
 TWO = f"nameserver {UPSTREAM}\nnameserver {OTHER}\n"
-LINE = "'/^[[:space:]]*nameserver[[:space:]]*192\\.0\\.2\\.53[[:space:]]*$/d'"
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"records": {"eth0.inet": f"nameserver {UPSTREAM}\n"}}, "resolvconf -d eth0.inet"),
-        ({"records": {"a b": TWO}}, f"sed {LINE} '/run/resolvconf/interface/a b' | resolvconf -a 'a b'"),
+        ({"records": {"a b": TWO}}, "sed 1d '/run/resolvconf/interface/a b' | resolvconf -a 'a b'"),
         ({"records": {"eth0.inet": f"nameserver {OTHER}\n"}}, ""),
     ],
 )
@@ -61,7 +62,7 @@ def test_server_of_the_administrator_s_file_is_forgotten_there() -> None:
     """`base` is a file, and resolvconf reads it when it is told to."""
     read = sources({}, base=Source(BASE, TWO))
 
-    assert f"sed -i {LINE} {BASE} && resolvconf -u" == mends.forget(host(read), UPSTREAM)
+    assert f"sed -i 1d {BASE} && resolvconf -u" == mends.forget(host(read), UPSTREAM)
 
 
 def test_server_of_dnsmasq_s_own_is_forgotten_there() -> None:
@@ -71,13 +72,42 @@ def test_server_of_dnsmasq_s_own_is_forgotten_there() -> None:
     assert "sed -i '2s/^/#/' /etc/dnsmasq.d/own && systemctl restart dnsmasq" == mends.forget(seen, UPSTREAM)
 
 
-def test_the_line_that_is_deleted_is_that_of_the_server_alone(tmp_path: Path) -> None:
-    """192.0.2.53 is no pattern: neither 192.0.2.153 nor 192a0.2.53 is meant. The real sed."""
+@pytest.mark.parametrize(
+    ("address", "text", "expected"),
+    [
+        (
+            UPSTREAM,
+            "nameserver 192.0.2.153\nnameserver\t192.0.2.53 \n#nameserver 192.0.2.53\nnameserver 192.0.2.53 # office\n",
+            "nameserver 192.0.2.153\n#nameserver 192.0.2.53\n",
+        ),
+        ("2001:db8::1", "options edns0\nnameserver 2001:DB8:0::1\n", "options edns0\n"),
+        (UPSTREAM, "nameserver ::ffff:192.0.2.53", ""),
+    ],
+)
+def test_the_line_that_is_deleted_is_that_of_the_server_alone(
+    tmp_path: Path, address: str, text: str, expected: str
+) -> None:
+    """However it is spelt there. The real sed."""
     file = tmp_path / "base"
-    file.write_text("nameserver 192.0.2.53\nnameserver 192.0.2.153\n#nameserver 192.0.2.53\nnameserver\t192.0.2.53 \n")
-    typed(mends.forget(host(sources({}, base=Source(str(file), TWO))), UPSTREAM))
+    file.write_text(text)
+    typed(mends.forget(host(sources({}, base=Source(str(file), text))), address))
 
-    assert "nameserver 192.0.2.153\n#nameserver 192.0.2.53\n" == file.read_text()
+    assert expected == file.read_text()
+
+
+@pytest.mark.parametrize("line", ["server=2001:DB8::1 # office", "server = 2001:db8::1#53"])
+def test_server_of_dnsmasq_s_own_is_found_however_it_is_spelt(line: str) -> None:
+    """One that is asked for some names only is another matter."""
+    seen = host(sources({}), dnsmasq=dnsmasq(own=f"server=/lan/2001:db8::1\n{line}\n"))
+
+    assert "sed -i '2s/^/#/' /etc/dnsmasq.d/own && systemctl restart dnsmasq" == mends.forget(seen, "2001:db8::1")
+
+
+def test_server_that_nobody_names_is_not_forgotten() -> None:
+    """An empty resolv.conf has libc ask 127.0.0.1: no line can be taken out."""
+    read = sources({}, attached=False, etc=Source("/etc/resolv.conf", ""))
+
+    assert "" == mends.forget(host(read, resolv_conf=Thing("file", "", "")), "127.0.0.1")
 
 
 @pytest.mark.parametrize(
