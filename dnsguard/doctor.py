@@ -30,7 +30,7 @@ from dnsguard.wiring import read_everything, source_paths, surroundings
 
 TIMEOUT_S = 1.2
 """How long a server may be silent before it counts as dead: three sends, and what a far one needs to answer."""
-_PROGRAMS = ("/usr/sbin/dnsmasq", "/usr/sbin/ifup", "/usr/sbin/chronyd", "/usr/lib/systemd/systemd-timesyncd")
+_PROGRAMS = ("/usr/sbin/dnsmasq", "/usr/sbin/ifup", *mends.CLOCK_KEEPERS)
 _TIMESYNC = Path("/var/lib/systemd/timesync/clock")
 _UPDATES = "enable-updates"
 

@@ -115,13 +115,20 @@ def renew(host: Host) -> str:
     return f"networkctl renew {interface}" if interface else "systemctl restart systemd-networkd"
 
 
+CLOCK_KEEPERS = {
+    "/usr/sbin/chronyd": "systemctl restart chrony && chronyc makestep",
+    # Both have ntpd, and one of them alone this name for it.
+    "/usr/sbin/openntpd": "systemctl restart openntpd",
+    "/usr/sbin/ntpd": "systemctl restart ntpsec",
+    "/usr/lib/systemd/systemd-timesyncd": "timedatectl set-ntp true && systemctl restart systemd-timesyncd",
+}
+"""Debian's programs that keep a clock, and how each is told to set it. apt removes one when another is installed."""
+
+
 def set_clock(host: Host) -> str:
     """Have the clock set by the program that keeps it here, or bring one."""
-    if "/usr/sbin/chronyd" in host.programs:
-        return "systemctl restart chrony && chronyc makestep"
-    if "/usr/lib/systemd/systemd-timesyncd" in host.programs:
-        return "timedatectl set-ntp true && systemctl restart systemd-timesyncd"
-    return "apt-get install --yes systemd-timesyncd"
+    known = (command for program, command in CLOCK_KEEPERS.items() if program in host.programs)
+    return next(known, "apt-get install --yes systemd-timesyncd")
 
 
 def mend_settings(host: Host) -> str:
