@@ -7,19 +7,18 @@ without. The daemon never imports it.
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dnsguard.core import mends, resolvconf
-from dnsguard.core.doctor_servers import holds
 from dnsguard.core.errors import DnsguardError, SettingsError
 from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process
 from dnsguard.core.owner import Provider
 from dnsguard.core.settings import Settings
-from dnsguard.core.upstreams import Sources, choose
+from dnsguard.core.upstreams import choose
 from dnsguard.edge import asker, host, rights
 from dnsguard.edge.addresses import is_own_address
 from dnsguard.edge.dnsmasq_conf import Disk, nature_of
@@ -36,7 +35,7 @@ _UPDATES = "enable-updates"
 
 
 def look_around(settings: Settings, path: Path, error: SettingsError | None, told: dict[str, Any] | None) -> Host:
-    """Everything there is to see; takes twice TIMEOUT_S at most if servers are silent, milliseconds otherwise.
+    """Everything there is to see; takes TIMEOUT_S at most if servers are silent, milliseconds otherwise.
 
     `error` is what is wrong with the settings at `path`, and `settings` the defaults then; `told` the daemon's report.
     """
@@ -59,7 +58,7 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
         resolv_conf=host.thing_at(Path(paths.resolv_conf)),
         sources=sources,
         reading=reading,
-        own=frozenset(),
+        own=frozenset(filter(is_own_address, resolvconf.parse(sources.upstream_file.text or "").nameservers)),
         provider=provider,
         updates_disabled=provider is Provider.DEBIAN and not (Path(paths.resolvconf_dir) / _UPDATES).exists(),
         dnsmasq=process,
@@ -92,7 +91,7 @@ def _settings_file(path: Path, error: SettingsError | None, folder: Path) -> str
 def is_resolving(settings: Settings) -> bool:
     """Whether one of the servers that libc is told of answers now; takes TIMEOUT_S at most."""
     servers = mends.servers_in(host.text_of(Path(settings.paths.resolv_conf)) or "")
-    answers = _as_owner(settings, lambda: _ask(servers, settings))
+    answers = _ask(_questions(servers, settings), settings)
     return any(not answer.trouble for answer in answers.values())
 
 
@@ -110,56 +109,35 @@ def _written(path: str, told: dict[str, Any] | None) -> Iterable[tuple[str, floa
 
 
 def _with_answers(seen: Host) -> Host:
-    """Ask dnsmasq for its servers first; then each server that is named anywhere, all at once."""
-    settings = seen.settings
-
-    def asked() -> dict[str, Answer]:
-        bind = (settings.dnsmasq.address, settings.dnsmasq.port, asker.SERVERS_BIND)
-        held = asker.ask([bind], TIMEOUT_S)[bind]
-        known = seen._replace(dnsmasq=seen.dnsmasq._replace(held=held))
-        return {_HELD: held, **_ask(_to_be_asked(known), settings)}
-
-    answers = _as_owner(settings, asked)
-    seen = seen._replace(dnsmasq=seen.dnsmasq._replace(held=answers.pop(_HELD, None)), answers=answers)
-    named = (*(holds(seen) or ()), *_named_by(seen.sources))
-    own = (each for each in named if not resolvconf.is_loopback(each) and is_own_address(each))
-    return seen._replace(own=frozenset(own))
+    """Ask dnsmasq for its servers, and each server that libc or dnsmasq is given, all at once."""
+    settings, known = seen.settings, seen.reading.upstreams
+    bind = (settings.dnsmasq.address, settings.dnsmasq.port, asker.SERVERS_BIND)
+    servers = (*mends.servers_of(seen), *(known.nameservers if known else ()))
+    answers = _ask({_HELD: bind, **_questions(servers, settings)}, settings)
+    return seen._replace(dnsmasq=seen.dnsmasq._replace(held=answers.pop(_HELD)), answers=answers)
 
 
 # Where dnsmasq's servers stand among the answers, which are told by address.
 _HELD = "held"
 
 
-def _to_be_asked(seen: Host) -> Iterable[str]:
-    yield from mends.servers_of(seen)
-    yield from seen.reading.upstreams.nameservers if seen.reading.upstreams else ()
-    # A server of dnsmasq's that is this host: somebody may answer there.
-    yield from filter(resolvconf.is_loopback, (*(holds(seen) or ()), *_named_by(seen.sources)))
+def _questions(addresses: Iterable[str], settings: Settings) -> dict[str, asker.Question]:
+    ports = {settings.dnsmasq.address: settings.dnsmasq.port}
+    return {each: (each, ports.get(each, settings.health.upstream_port), asker.ROOT_SOA) for each in addresses}
 
 
-def _named_by(sources: Sources) -> Iterable[str]:
-    for source in (sources.upstream_file, *sources.others):
-        yield from resolvconf.parse(source.text or "").nameservers
-
-
-def _ask(addresses: Iterable[str], settings: Settings) -> dict[str, Answer]:
-    questions = {each: _question(each, settings) for each in addresses}
-    answers = asker.ask(questions.values(), TIMEOUT_S)
-    return {address: answers[question] for address, question in questions.items()}
-
-
-def _question(address: str, settings: Settings) -> asker.Question:
-    is_dnsmasq = address == settings.dnsmasq.address
-    return address, settings.dnsmasq.port if is_dnsmasq else settings.health.upstream_port, asker.ROOT_SOA
-
-
-def _as_owner(settings: Settings, asked: Callable[[], dict[str, Answer]]) -> dict[str, Answer]:
+def _ask(questions: dict[str, asker.Question], settings: Settings) -> dict[str, Answer]:
     """The answers, asked for by who owns the daemon's folder if we are root.
 
     Raises:
         DnsguardError: code "nothing-asked": the child that does it has failed.
     """
-    told = rights.tell_as_owner(Path(settings.paths.status).parent, lambda: json.dumps(asked()).encode())
+
+    def asked() -> bytes:
+        answers = asker.ask(questions.values(), TIMEOUT_S)
+        return json.dumps({name: answers[question] for name, question in questions.items()}).encode()
+
+    told = rights.tell_as_owner(Path(settings.paths.status).parent, asked)
     if not told:
         raise DnsguardError("nothing-asked", "no server was asked: the process that asks without root's rights failed")
     return {name: Answer(trouble, tuple(texts)) for name, (trouble, texts) in json.loads(told).items()}

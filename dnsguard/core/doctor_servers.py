@@ -1,16 +1,16 @@
 """What is wrong with the servers that dnsmasq and libc are given: none, this host itself, dead ones, old ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dnsguard.core import mends, resolvconf
 from dnsguard.core.findings import Finding, Look
 from dnsguard.core.host import NOT_ASKED, Host
+from dnsguard.core.loops import UPLINKS, loops
+from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
 from dnsguard.core.resolvconf import is_loopback
-
-UPLINKS = "/run/systemd/resolve/resolv.conf"
-"""systemd-resolved's own servers."""
-_STUBS = ("127.0.0.53", "127.0.0.54")
+from dnsguard.core.servers import Server
 
 
 def holds(host: Host) -> tuple[str, ...] | None:
@@ -24,30 +24,30 @@ def holds(host: Host) -> tuple[str, ...] | None:
 
 def look_at_servers(host: Host) -> Look:
     """Whom dnsmasq forwards to."""
-    held = holds(host)
-    if host.dnsmasq.nature is None:
+    held, nature = holds(host), host.dnsmasq.nature
+    if nature is None:
         return Look("forwarding", "there is no dnsmasq to ask")
     seen = "dnsmasq does not say whom it asks" if held is None else f"dnsmasq asks {', '.join(held) or 'nobody'}"
-    faults = tuple(_loops(host, held)) or tuple(_faults(host, held))[:1]
+    faults = tuple(_loops(host, nature)) or tuple(_faults(host, nature, held))[:1]
     return Look("forwarding", seen, faults)
 
 
-def _loops(host: Host, held: tuple[str, ...] | None) -> Iterator[Finding]:
-    """Servers of dnsmasq that are this host itself."""
-    given = resolvconf.parse(host.sources.upstream_file.text or "").nameservers
-    for address in dict.fromkeys((*(held or ()), *given)):
-        if not is_loopback(address) and address not in host.own:
-            continue
-        what = f"dnsmasq forwards to {address}, which is this host"
-        if address in _STUBS and host.resolved:
-            back = [each for each in uplinks(host) if is_loopback(each) or each in host.own]
-            if not back:
-                continue  # A chain, not a loop: systemd-resolved knows real servers.
-            what = f"dnsmasq forwards to systemd-resolved at {address}, and that to {', '.join(back)}, which is dnsmasq"
-        elif address in (held or ()) and host.trouble_of(address) in ("", NOT_ASKED) and address not in host.own:
-            continue  # Another resolver of this host, which answers.
-        why = "a question goes round until it is given up: no name is looked up but those that are known already"
-        yield Finding("loop", what, why, mends.forget(host, address) or _read_real_servers(host))
+def _loops(host: Host, nature: Nature) -> Iterator[Finding]:
+    """Servers of dnsmasq's by which it asks itself, as the daemon knows them."""
+    for server in (*nature.servers, *_given(host, nature)):
+        for what in loops(replace(nature, servers=(server,)), host.reading.resolved_asks):
+            why = "a question that comes back to dnsmasq is answered by nobody"
+            yield Finding("loop", what, why, mends.drop_server(host, server) or _read_real_servers(host))
+
+
+def _given(host: Host, nature: Nature) -> Iterator[Server]:
+    """What its upstream file names of this host."""
+    file = host.sources.upstream_file
+    if nature.has_own_servers or host.settings.paths.upstream_file not in nature.resolv_files:
+        return
+    for address in resolvconf.parse(file.text or "").nameservers:
+        if is_loopback(address) or address in host.own:
+            yield Server(address, option=f"nameserver {address} ({file.name})")
 
 
 def _read_real_servers(host: Host) -> str:
@@ -64,10 +64,8 @@ def uplinks(host: Host) -> tuple[str, ...]:
     return tuple(address for text in texts for address in resolvconf.parse(text).nameservers)
 
 
-def _faults(host: Host, held: tuple[str, ...] | None) -> Iterator[Finding]:
-    nature, paths = host.dnsmasq.nature, host.settings.paths
-    if nature is None:
-        return
+def _faults(host: Host, nature: Nature, held: tuple[str, ...] | None) -> Iterator[Finding]:
+    paths = host.settings.paths
     if nature.no_resolv and held == ():
         why = "it reads no upstream file, and has no server of its own: every question is refused"
         yield Finding("dnsmasq-no-resolv", f"dnsmasq is told `no-resolv`{_where(host)}", why, _drop_no_resolv(host))

@@ -104,7 +104,7 @@ class Host(NamedTuple):
         now_s: CLOCK_REALTIME; `dated`: paths with their times, each written by a clock of this host.
         programs: which of the programs that a mend may need are here, by path.
         hosts_line: the words after `hosts:` in nsswitch.conf; None if there is no such line.
-        own: those of the addresses seen that are this host's, loopback aside.
+        own: those of the servers in dnsmasq's upstream file that are this host's, loopback aside.
         updates_disabled: whether `resolvconf --disable-updates` is in force.
         units: dnsmasq's and dnsguard's, by name.
         listeners: who takes DNS questions on port 53; without PIDs while dnsmasq runs.

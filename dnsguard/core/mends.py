@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dnsguard.core import resolvconf
@@ -9,7 +10,7 @@ from dnsguard.core.dnsmasq_conf import lines
 from dnsguard.core.host import ABSENT, KEPT, Host
 from dnsguard.core.owner import Provider
 from dnsguard.core.records import DNSMASQ_RECORD
-from dnsguard.core.servers import server_of
+from dnsguard.core.servers import DNS_PORT, OPTIONS, Server, server_of
 
 if TYPE_CHECKING:
     from dnsguard.core.upstreams import Source
@@ -65,14 +66,27 @@ def forget(host: Host, address: str) -> str:
     for record in sources.records or ():
         if record.name != DNSMASQ_RECORD and address in resolvconf.parse(record.text or "").nameservers:
             return _forget_in_record(host, record, address)
-    for path, number, name, value in _options(host):
-        server = server_of(name, value) if name in ("server", "local") else None
-        if server and not server.routed and server.address == address:
-            return f"{comment_out(path, number)} && {restart(host)}"
+    if mend := _drop_option(host, Server(address)):
+        return mend
     for source in (sources.head, sources.base, sources.tail):
         if mend := _without(address, source):
             return f"{mend} && resolvconf -u"
     return _without(address, sources.etc if host.resolv_conf.kind == "file" else sources.kept)
+
+
+def drop_server(host: Host, server: Server) -> str:
+    """Have dnsmasq not ask this one; "" if nothing that can be changed names it."""
+    return _drop_option(host, server) or (
+        "" if server.routed or server.port != DNS_PORT else forget(host, server.address)
+    )
+
+
+def _drop_option(host: Host, server: Server) -> str:
+    meant = replace(server, option="")
+    for path, number, name, value in _options(host):
+        if name in OPTIONS and server_of(name, value) == meant:
+            return f"{comment_out(path, number)} && {restart(host)}"
+    return ""
 
 
 def _forget_in_record(host: Host, record: "Source", address: str) -> str:

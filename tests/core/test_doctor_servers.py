@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from dnsguard.core.dnsmasq_conf import CONF_FILE, understand
 from dnsguard.core.doctor_servers import holds, look_at_servers, look_at_upstreams
 from dnsguard.core.host import Answer, Process
 from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
+from dnsguard.core.resolvconf import is_loopback
 from dnsguard.core.upstreams import Source, Sources
 from tests.core.hosts import BASE, FILE, NATURE, OTHER, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
+from tests.core.test_dnsmasq_conf import DEBIAN, Shelf
 
 RESTART = "systemctl restart dnsmasq"
 OWN = "/etc/dnsmasq.d/dnsguard-doctor.conf"
@@ -56,10 +59,8 @@ def test_what_dnsmasq_holds_is_read_from_what_it_says(
         (None, {"dnsmasq": Process(missing="no PID file")}),
         (None, {"dnsmasq": dnsmasq(held=Answer("notimp"))}),
         (None, {"dnsmasq": dnsmasq(Nature(no_resolv=True, resolv_files=(FILE,)), holding(OTHER))}),
-        # A chain, not a loop.
-        (with_uplinks(UPSTREAM), {"dnsmasq": dnsmasq(held=holding(UPSTREAM, "127.0.0.53")), "resolved": True}),
-        # Another resolver of this host, which answers.
-        (None, {"dnsmasq": dnsmasq(held=holding(UPSTREAM, "127.0.0.9")), "answers": {"127.0.0.9": Answer()}}),
+        # It does not read the file that names this host.
+        (sources(offered="nameserver 127.0.0.1"), {"dnsmasq": dnsmasq(Nature(no_resolv=True), holding(OTHER))}),
     ],
 )
 def test_real_servers_are_no_finding(read: Sources | None, changes: dict[str, Any]) -> None:
@@ -67,17 +68,58 @@ def test_real_servers_are_no_finding(read: Sources | None, changes: dict[str, An
     assert [] == found(read, **changes)
 
 
+def configured(text: str) -> Process:
+    """Debian's dnsmasq with these lines in /etc/dnsmasq.d/own, read as the daemon reads them."""
+    shelf = Shelf({CONF_FILE: "", "/etc/dnsmasq.d/own": text})
+    nature = understand(DEBIAN, shelf, lambda address: is_loopback(address) or address in BRIDGES)
+    held = (f"{server.address}#{server.port} 0 0" for server in nature.servers)
+    return dnsmasq(nature, Answer("", (f"{UPSTREAM}#53 1 0", *held)), own=text)
+
+
+BRIDGES = ("10.0.3.1", "192.168.122.1")
+COMMENT_OUT = f"sed -i '2s/^/#/' /etc/dnsmasq.d/own && {RESTART}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Bridges of this host, with other dnsmasq.
+        "bind-interfaces\nlisten-address=127.0.0.1\nserver=/lxc/10.0.3.1\n",
+        "bind-interfaces\nlisten-address=127.0.0.1\nrev-server=192.168.122.0/24,192.168.122.1\nserver=/vm/192.168.122.1",
+        "bind-dynamic\nexcept-interface=lxcbr0\nserver=/lxc/10.0.3.1\n",
+        # Other ports are other servers.
+        "server=127.0.0.1#5335\nserver=10.0.3.1#5353\n",
+        "server=/lan/127.0.0.1#5353\n",
+    ],
+)
+def test_other_resolvers_of_this_host_are_no_loop(text: str) -> None:
+    """They are not dnsmasq: docs/loops.md says so, and the daemon."""
+    process = configured(text)
+    assert process.nature is not None
+    assert process.nature.servers
+
+    assert [] == found(dnsmasq=process, own=frozenset(BRIDGES))
+
+
+@pytest.mark.parametrize(
+    "line", ["server=127.0.0.1", "server=/lan/10.0.3.1", "rev-server=10.0.3.0/24,10.0.3.1#53 # why"]
+)
+def test_loop_is_what_the_daemon_calls_one(line: str) -> None:
+    """The line that leads back goes, and not that of another port."""
+    assert [("loop", COMMENT_OUT)] == found(dnsmasq=configured(f"server=127.0.0.1#5335\n{line}\n"))
+
+
 def test_loop_through_systemd_resolved() -> None:
     """dnsmasq asks 127.0.0.53, and that asks dnsmasq; the line that says so goes."""
-    mend = f"sed -i '1s/^/#/' /etc/dnsmasq.d/loop && {RESTART}"
-    process = dnsmasq(NATURE, holding(UPSTREAM, "127.0.0.53"), loop="server=127.0.0.53\n")
+    process = configured("bind-interfaces\nserver=127.0.0.53\n")
 
-    assert [("loop", mend)] == found(with_uplinks("127.0.0.1"), dnsmasq=process, resolved=True)
+    assert [("loop", COMMENT_OUT)] == found(with_uplinks("127.0.0.1"), dnsmasq=process, resolved=True)
+    assert [] == found(with_uplinks(UPSTREAM), dnsmasq=process, resolved=True)
 
 
 def test_loop_whose_line_is_not_found_is_overridden() -> None:
     """A real server is added, or the file that names one."""
-    process = dnsmasq(held=holding("127.0.0.53"))
+    process = configured("server=127.0.0.53\n")._replace(pages=())
     add = f"echo server={UPSTREAM} >>{OWN} && {RESTART}"
 
     assert [("loop", add)] == found(with_uplinks("127.0.0.1"), dnsmasq=process, resolved=True)
