@@ -84,8 +84,8 @@ def test_round_sees_files_and_servers(tmp_path: Path, upstream: TinyNameserver, 
 def test_findings_are_told_by_the_exit_status_and_as_json(
     tmp_path: Path, upstream: TinyNameserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A loopback server is no upstream: there is none, and that is found."""
-    (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.9\n")
+    """A loopback server is no upstream: there is none, and that is found where nobody answers."""
+    (tmp_path / "resolv_conf").write_text("nameserver 127.0.0.8\n")
     file = config(tmp_path, upstream.port)
 
     assert 1 == main(["doctor", "--json", "--config", str(file)])

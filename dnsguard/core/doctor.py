@@ -23,11 +23,6 @@ def examine(host: Host) -> tuple[Look, ...]:
     return (*looks, _look_at_libc(host, any(each.findings for each in looks)))
 
 
-def is_in_use(host: Host) -> bool:
-    """Whether dnsguard is meant to guard this host."""
-    return host.is_running or host.units["dnsguard.service"].is_enabled
-
-
 def _look_at_settings(host: Host) -> Look:
     path = host.settings_path
     if host.settings_file == HIDDEN:
@@ -111,7 +106,7 @@ def _look_at_resolv_conf(host: Host) -> Look:
 
 def _faults_of_resolv_conf(host: Host) -> Iterator[Finding]:
     thing, path = host.resolv_conf, host.settings.paths.resolv_conf
-    is_wanted = is_in_use(host) or host.dnsmasq.pid != 0 or host.provider is Provider.DEBIAN
+    is_wanted = host.is_in_use or host.dnsmasq.pid != 0 or host.provider is Provider.DEBIAN
     then = f" && {_take(host)}" if not host.sources.attached else ""
     if thing.is_immutable and is_wanted:
         places = f"{path} /etc" if thing.kind == "file" else "/etc"
@@ -123,7 +118,7 @@ def _faults_of_resolv_conf(host: Host) -> Iterator[Finding]:
     if thing.text is None:
         why = "libc asks this host itself then, at 127.0.0.1"
         yield Finding("resolv-conf-missing", f"{path} cannot be read", why, _take(host))
-    if _is_of_network_manager(host) and (is_in_use(host) or host.dnsmasq.pid):
+    if _is_of_network_manager(host) and (host.is_in_use or host.dnsmasq.pid):
         yield Finding(
             "resolv-conf-of-networkmanager",
             f"NetworkManager writes {path}",
@@ -141,7 +136,7 @@ def _is_of_network_manager(host: Host) -> bool:
 
 
 def _take_from_network_manager(host: Host) -> str:
-    how = "resolvconf" if host.provider is Provider.DEBIAN and not is_in_use(host) else "unmanaged"
+    how = "resolvconf" if host.provider is Provider.DEBIAN and not host.is_in_use else "unmanaged"
     conf = f"printf '[main]\\nrc-manager={how}\\n' >/etc/NetworkManager/conf.d/90-dnsguard.conf"
     reload = "systemctl reload NetworkManager && " if host.network_manager else ""
     return f"{conf} && {reload}{_take(host)}"
@@ -149,9 +144,9 @@ def _take_from_network_manager(host: Host) -> str:
 
 def _take(host: Host) -> str:
     """Put the right link at /etc/resolv.conf."""
-    if host.provider is Provider.DEBIAN and not is_in_use(host):
+    if host.provider is Provider.DEBIAN and not host.is_in_use:
         return "ln -sfn ../run/resolvconf/resolv.conf /etc/resolv.conf && resolvconf -u"
-    return "dnsguard attach" if is_in_use(host) else "systemctl enable --now dnsguard"
+    return "dnsguard attach" if host.is_in_use else "systemctl enable --now dnsguard"
 
 
 def _look_at_resolvconf(host: Host) -> Look:

@@ -110,12 +110,23 @@ def look_at_upstreams(host: Host) -> Look:
     """Whether the real servers answer when they are asked directly."""
     known = host.reading.upstreams
     if known is None:
-        why = "neither dnsmasq nor libc has anybody to ask; the network's servers were never announced, or taken back"
-        finding = Finding("no-upstream", "no source names a server that is not this host", why, mends.renew(host))
-        return Look("upstreams", "none is known", (finding,))
+        return _without_upstreams(host)
     troubles = {each: host.trouble_of(each) for each in known.nameservers}
     seen = ", ".join(f"{each} ({trouble or 'answers'})" for each, trouble in troubles.items())
     return Look("upstreams", f"{seen}, from {known.source}", tuple(_dead(host, troubles)))
+
+
+def _without_upstreams(host: Host) -> Look:
+    answering = [each for each in mends.servers_of(host) if not host.trouble_of(each)]
+    if answering and not host.is_in_use:
+        return Look("upstreams", f"none is known here; {answering[0]} answers libc, and knows whom to ask")
+    why = "neither dnsmasq nor libc has anybody to ask; the network's servers were never announced, or taken back"
+    mend = mends.renew(host)
+    if told := mends.servers_told(host):
+        why = f"dnsmasq asks {', '.join(told)} by its configuration; when it fails, nobody knows whom libc could ask"
+        mend = mends.announce(host, told)
+    finding = Finding("no-upstream", "no source names a server that is not this host", why, mend)
+    return Look("upstreams", "none is known", (finding,))
 
 
 def _dead(host: Host, troubles: dict[str, str]) -> Iterator[Finding]:

@@ -137,6 +137,11 @@ class Host(NamedTuple):
     told: dict[str, Any] | None
     is_running: bool
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether dnsguard is meant to guard this host."""
+        return self.is_running or self.units["dnsguard.service"].is_enabled
+
     def trouble_of(self, address: str) -> str:
         """What was wrong with the answer of this server; "" if it answered, NOT_ASKED if it was not asked."""
         return self.answers.get(address, Answer(NOT_ASKED)).trouble

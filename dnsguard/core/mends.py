@@ -109,6 +109,23 @@ def _deleting(address: str, source: "Source") -> str:
     return quoted(";".join(found)) if found else ""
 
 
+def servers_told(host: Host) -> tuple[str, ...]:
+    """The real servers in dnsmasq's files that it asks for any name, and that libc could ask, too."""
+    here = [server.address for server in host.dnsmasq.nature.servers] if host.dnsmasq.nature else []
+    named = (server_of(name, value) for _, _, name, value in _options(host) if name in OPTIONS)
+    usual = (each.address for each in named if each and each == Server(each.address) and each.address not in here)
+    return tuple(dict.fromkeys(usual))
+
+
+def announce(host: Host, servers: tuple[str, ...]) -> str:
+    """Name these servers for the whole host."""
+    lines = f"printf 'nameserver %s\\n' {' '.join(map(quoted, servers))}"
+    if host.provider is Provider.DEBIAN:
+        return f"{lines} >>{quoted(host.sources.base.name)} && resolvconf -u"
+    # dnsguard takes that back at once, and keeps the servers as a source.
+    return f"{lines} >{quoted(host.settings.paths.resolv_conf)}"
+
+
 def servers_of(host: Host) -> tuple[str, ...]:
     """Whom libc asks on this host."""
     return servers_in(host.resolv_conf.text or "")

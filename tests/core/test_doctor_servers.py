@@ -11,7 +11,7 @@ from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
 from dnsguard.core.resolvconf import is_loopback
 from dnsguard.core.upstreams import Source, Sources
-from tests.core.hosts import BASE, FILE, NATURE, OTHER, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
+from tests.core.hosts import BASE, FILE, NATURE, OFF, OTHER, UPLINKS, UPSTREAM, dnsmasq, holding, host, sources
 from tests.core.test_dnsmasq_conf import DEBIAN, Shelf
 
 RESTART = "systemctl restart dnsmasq"
@@ -218,3 +218,28 @@ def test_upstream_that_was_not_asked_is_not_said_to_answer() -> None:
 def test_no_upstream_at_all() -> None:
     """No source names one."""
     assert [("no-upstream", "ifup --force eth0")] == ails(sources({}, None))
+
+
+NOT_IN_USE = {"is_running": False, "units": {"dnsmasq.service": OFF, "dnsguard.service": OFF}}
+
+
+def test_no_upstream_on_a_host_that_is_not_guarded() -> None:
+    """Who answers there, unbound for example, knows whom to ask; nobody else wants to know."""
+    assert [] == ails(sources({}, None), **NOT_IN_USE)
+    assert ["no-upstream"] == [code for code, _ in ails(sources({}, None), answers={}, **NOT_IN_USE)]
+    closed = {"127.0.0.1": Answer("closed"), UPSTREAM: Answer("silent")}
+    assert ["no-upstream"] == [code for code, _ in ails(sources({}, None), answers=closed, **NOT_IN_USE)]
+
+
+@pytest.mark.parametrize(
+    ("provider", "place"),
+    [(Provider.DEBIAN, f">>{BASE} && resolvconf -u"), (Provider.NOBODY, ">/etc/resolv.conf")],
+)
+def test_upstreams_that_dnsmasq_alone_knows_are_named_for_dnsguard(provider: Provider, place: str) -> None:
+    """Everything resolves until dnsmasq fails; to have the network announced again would bring no server."""
+    others = "server=/corp/192.0.2.99\nserver=10.0.3.1\nserver=192.0.2.98#5353"
+    conf, read = f"no-resolv\nserver={UPSTREAM}\n{others}\nserver={OTHER}\n", sources({}, None)
+
+    assert [("no-upstream", f"printf 'nameserver %s\\n' {UPSTREAM} {OTHER} {place}")] == ails(
+        read, dnsmasq=configured(conf), provider=provider
+    )
