@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsguard.core import mends, resolvconf
+from dnsguard.core.dnsmasq_conf import foresee
 from dnsguard.core.errors import DnsguardError, SettingsError
 from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process
 from dnsguard.core.owner import Provider
@@ -97,9 +98,11 @@ def is_resolving(settings: Settings) -> bool:
 
 def _dnsmasq(settings: Settings) -> Process:
     pid, missing = find_pid(Path(settings.dnsmasq.pid_file), settings.dnsmasq.unit)
-    if not pid:
-        return Process(missing=missing)
     disk = Disk()
+    if not pid:
+        instance = settings.dnsmasq.unit.removesuffix(".service").partition("@")[2]
+        nature = foresee(disk, instance)
+        return Process(missing=missing, takes_all=not nature.binds and not nature.unread)
     return Process(pid, "", nature_of(pid, disk, surroundings(source_paths(settings))), tuple(disk.pages.items()))
 
 

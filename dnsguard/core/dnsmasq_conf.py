@@ -110,6 +110,14 @@ def understand(words: Sequence[str], disk: Disk, is_own: Callable[[str], bool] =
     return reading.nature
 
 
+def foresee(disk: Disk, instance: str = "") -> Nature:
+    """The likely nature of a dnsmasq, or an instance, that does not run: by the files that Debian's units name."""
+    defaults = disk.page("/etc/default/dnsmasq" + (f".{instance}" if instance else "")).text or ""
+    said = (line.strip().partition("=") for line in defaults.split("\n"))
+    options = " ".join(value.strip("\"'") for name, _, value in said if name == "DNSMASQ_OPTS")
+    return understand(["-7", "/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new", *options.split()], disk)
+
+
 def command_line(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The options by their long names, each with its value or an empty one."""
     waiting = deque(words)

@@ -7,8 +7,6 @@ from dnsguard.core.nature import Nature
 from dnsguard.core.resolvconf import is_loopback
 
 _TAKES_ALL = ("0.0.0.0", "::")
-# systemd-resolved listens there and nowhere else.
-_STUBS = ("127.0.0.53", "127.0.0.54")
 
 
 def look_at_dnsmasq(host: Host) -> Look:
@@ -43,8 +41,14 @@ def _mend_bar(host: Host, nature: Nature) -> str:
 
 def _absent(host: Host) -> Look:
     name = host.settings.dnsmasq.unit or "dnsmasq.service"
-    unit, is_named = host.units[name], host.settings.dnsmasq.address in mends.servers_of(host)
-    short, seen = mends.quoted(name.removesuffix(".service")), f"it does not run: {host.dnsmasq.missing}"
+    unit, short = host.units[name], mends.quoted(name.removesuffix(".service"))
+    is_installed = unit.exists and "/usr/sbin/dnsmasq" in host.programs
+    if _is_hidden(host):
+        return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
+    is_off = unit.masked_at or not is_installed or not unit.is_enabled
+    if is_off and (reason := _why_not(host, is_masked=bool(unit.masked_at))):
+        return Look("dnsmasq", reason)
+    seen = f"it does not run: {host.dnsmasq.missing}"
     if unit.masked_at:
         option = " --runtime" if unit.masked_at.startswith("/run/") else ""
         why = "nothing can start it, not even `systemctl start`"
@@ -52,39 +56,71 @@ def _absent(host: Host) -> Look:
         masked = mends.quoted(unit.masked_at.rpartition("/")[2].removesuffix(".service"))
         mend = f"systemctl unmask{option} {masked} && systemctl start {short}"
         return Look("dnsmasq", seen, (Finding("dnsmasq-masked", f"{name} is masked by {unit.masked_at}", why, mend),))
-    if not unit.exists or "/usr/sbin/dnsmasq" not in host.programs:
-        if not is_named:
-            return Look("dnsmasq", "it is not installed, and libc is not told of it")
-        why = "resolv.conf names it, so lookups are answered by nobody"
-        return (
-            Look("dnsmasq", seen, (_missing(why),)) if not host.listeners else Look("dnsmasq", "another server is used")
-        )
-    if not unit.is_enabled and not is_named:
-        return Look("dnsmasq", "it is switched off, and libc is not told of it")
-    takers = [each for each in host.listeners if each.address in _TAKES_ALL or is_loopback(each.address)]
-    if host.dnsmasq.held and host.dnsmasq.held.texts and not any(each.pid for each in takers):
-        # Under hidepid= nobody but root sees it; no other server tells whom it forwards to.
-        return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
+    if not is_installed:
+        return Look("dnsmasq", seen, (_missing(),))
+    return _stopped(host, seen, short)
+
+
+def _is_hidden(host: Host) -> bool:
+    """Whether it runs all the same: under hidepid= root alone sees it; no other server tells whom it forwards to."""
+    held = host.dnsmasq.held
+    return held is not None and bool(held.texts) and not any(each.pid for each in _takers(host))
+
+
+def _why_not(host: Host, *, is_masked: bool) -> str:
+    """Why a dnsmasq that is masked, switched off or not installed is not missed, in words; "" if it is."""
+    address = host.settings.dnsmasq.address
+    if address in mends.servers_of(host):
+        is_taken = not host.trouble_of(address) or _takers(host)
+        return f"it is not in use; another server is used at {address}" if is_taken else ""
+    return "" if is_masked else "it is not installed or switched off, and libc is not told of it"
+
+
+def _takers(host: Host) -> list[Listener]:
+    """Who has the port at the address where dnsmasq is wanted."""
+    return [each for each in host.listeners if each.address in (host.settings.dnsmasq.address, *_TAKES_ALL)]
+
+
+def _stopped(host: Host, seen: str, short: str) -> Look:
+    takers = _takers(host)
     if takers:
         return Look("dnsmasq", seen, (_port_taken(host, takers),))
+    beside = [each for each in host.listeners if is_loopback(each.address)]
+    if beside and host.dnsmasq.takes_all:
+        # As systemd-resolved's stub, and whom dnsmasq itself may be meant to ask: it need not be stopped.
+        why = "dnsmasq wants the port at all addresses, and cannot start while another has it at one of them"
+        mend = mends.add_to_dnsmasq(host, "bind-interfaces")
+        return Look("dnsmasq", seen, (Finding("port-taken", _named(beside), why, mend),))
     log = f"journalctl -u {short} -n 20"
     why = f"nobody answers at its port; `{log}` says why it ended, `dnsmasq --test` checks its files"
     return Look("dnsmasq", seen, (Finding("dnsmasq-stopped", "dnsmasq does not run", why, f"systemctl start {short}"),))
 
 
-def _missing(why: str) -> Finding:
+def _missing() -> Finding:
+    why = "resolv.conf names it, so lookups are answered by nobody"
     return Finding("dnsmasq-missing", "dnsmasq is not installed", why, "apt-get install --yes dnsmasq")
 
 
-def _port_taken(host: Host, takers: list[Listener]) -> Finding:
-    who = max(takers, key=lambda each: each.pid)
+def _first(takers: list[Listener]) -> Listener:
+    """One whose process is known, if there is any."""
+    return min(takers, key=lambda each: (each.pid == 0, each.pid))
+
+
+def _named(takers: list[Listener]) -> str:
+    who = _first(takers)
     name = f"{who.name} (PID {who.pid}{', ' + who.unit if who.unit else ''})" if who.pid else "somebody"
-    what = f"{name} has taken port 53 at {', '.join(sorted({each.address for each in takers}))}"
+    return f"{name} has taken port 53 at {', '.join(sorted({each.address for each in takers}))}"
+
+
+def _port_taken(host: Host, takers: list[Listener]) -> Finding:
+    who, what = _first(takers), _named(takers)
     why = "dnsmasq cannot start, and if libc is told of that address it asks a stranger"
-    if all(each.address in _STUBS for each in takers):
-        return Finding("port-taken", what, why, mends.add_to_dnsmasq(host, "bind-interfaces"))
     if not who.pid:
         why += "; run `dnsguard doctor` as root to be told who it is, and how to stop it"
         return Finding("port-taken", what, why, "ss --listening --numeric --processes --udp --tcp 'sport = :53'")
-    stop = f"systemctl stop {mends.quoted(who.unit)}" if who.unit else f"kill {who.pid} && sleep 1"
+    if who.pid == 1:
+        why += "; systemd waits there for the first question, to start a service by its socket"
+        stop = mends.stop_sockets(host.settings.dnsmasq.port, sorted({each.address for each in takers}))
+    else:
+        stop = f"systemctl stop {mends.quoted(who.unit)}" if who.unit else f"kill {who.pid} && sleep 1"
     return Finding("port-taken", what, why, f"{stop} && {mends.restart(host)}")

@@ -86,6 +86,8 @@ class Process(NamedTuple):
         pages: the configuration files that it reads, path and text.
         held: what is answered at its address when its servers are asked for, each "ADDRESS#PORT queries failed", though
             no process is found; None if not asked.
+        takes_all: whether, by its files, it will want its port at all addresses once it is started; False if it runs,
+            or if they could not all be read.
     """
 
     pid: int = 0
@@ -93,6 +95,7 @@ class Process(NamedTuple):
     nature: "Nature | None" = None
     pages: tuple[tuple[str, str], ...] = ()
     held: Answer | None = None
+    takes_all: bool = False
 
 
 class Host(NamedTuple):

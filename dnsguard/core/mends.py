@@ -1,7 +1,7 @@
 """The commands that mend things, each as root types it into a shell; everything that comes from outside is quoted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,13 @@ def restart(host: Host) -> str:
 def add_to_dnsmasq(host: Host, option: str) -> str:
     """Add an option to its configuration."""
     return f"echo {quoted(option)} >>{DROP_IN} && {restart(host)}"
+
+
+def stop_sockets(port: int, addresses: Iterable[str]) -> str:
+    """Stop the units for which systemd itself listens there, and what it has started for them."""
+    places = " ".join(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in addresses)
+    units = f"""awk 'index(" {places} ", " " $1 " ") {{ print $2, $3 }}'"""
+    return f"systemctl stop $(systemctl list-sockets --no-legend | {units})"
 
 
 def remove_option(host: Host, *names: str) -> str:

@@ -152,13 +152,18 @@ def dated(*paths: Path) -> tuple[tuple[str, float], ...]:
 
 
 def listeners(port: int, name_them: bool, proc: Path = Path("/proc")) -> tuple[Listener, ...]:
-    """Who listens at a port over UDP; with `name_them` over TCP, too, and who it is: a walk through all processes."""
+    """Who listens at a port over UDP; with `name_them` over TCP, too, and who it is: a walk through all processes.
+
+    Of several processes that hold one socket the first is named, with the lowest PID.
+    """
     sockets = {
         inode: address
         for table in (("udp", "udp6", "tcp", "tcp6") if name_them else ("udp", "udp6"))
         for address, inode in _bound(proc / "self/net" / table, port)
     }
-    owners = dict(_owners(set(sockets), proc)) if name_them and sockets else {}
+    # Several may hold one: a server and its children, or systemd and the service that it will start for the socket.
+    held = _owners(set(sockets), proc) if name_them and sockets else ()
+    owners = dict(sorted(held, reverse=True))
     found = {Listener(address, *owners.get(inode, (0, "", ""))) for inode, address in sockets.items()}
     return tuple(sorted(found))
 

@@ -18,6 +18,7 @@ from dnsguard.core.dnsmasq_conf import (
     Names,
     Page,
     command_line,
+    foresee,
     lines,
     understand,
 )
@@ -49,6 +50,28 @@ class Shelf:
 def of(*words: str, **files: str) -> Nature:
     """The nature of a dnsmasq with these words; `conf` is /etc/dnsmasq.conf."""
     return understand(words, Shelf({CONF_FILE: files.get("conf", "")}))
+
+
+@pytest.mark.parametrize(
+    ("instance", "path", "text", "binds"),
+    [
+        ("", "/etc/dnsmasq.conf", "bind-dynamic\n", True),
+        ("lan", "/etc/dnsmasq.d/lan", "bind-interfaces # why\n", True),
+        ("", "/etc/dnsmasq.d/lan.dpkg-old", "bind-dynamic\n", False),
+        ("", "/etc/default/dnsmasq", '#DNSMASQ_OPTS=""\nDNSMASQ_OPTS="--bind-interfaces -a 127.0.0.1"\n', True),
+        ("", "/etc/default/dnsmasq", "DNSMASQ_OPTS=-z", True),
+        ("", "/etc/default/dnsmasq", '#DNSMASQ_OPTS="-z"\n', False),
+        ("lan", "/etc/default/dnsmasq", "DNSMASQ_OPTS=-z", False),
+        ("lan", "/etc/default/dnsmasq.lan", "DNSMASQ_OPTS=-z", True),
+    ],
+)
+def test_dnsmasq_that_does_not_run_is_foreseen_by_debians_files(
+    instance: str, path: str, text: str, binds: bool
+) -> None:  # fmt: skip
+    """What its units would have it read; an instance has defaults of its own."""
+    nature = foresee(Shelf({"/etc/dnsmasq.d/README": "", path: text}), instance)
+
+    assert (binds, ()) == (nature.binds, nature.unread)
 
 
 def test_debians_dnsmasq_is_plain() -> None:

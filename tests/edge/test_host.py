@@ -220,6 +220,9 @@ def test_unit_of_a_listener_is_its_service(tmp_path: Path) -> None:
     (process / "fd/3").symlink_to("socket:[111]")
     (process / "comm").write_text("unbound\n")
     (process / "cgroup").write_text("0::/system.slice/unbound.service\n")
+    # It has forked: the child has the socket, too.
+    (tmp_path / "10/fd").mkdir(parents=True)
+    (tmp_path / "10/fd/3").symlink_to("socket:[111]")
 
     assert (Listener("127.0.0.1"), Listener("127.0.0.1", 7, "unbound", "unbound.service")) == listeners(
         53, name_them=True, proc=tmp_path

@@ -46,6 +46,13 @@ STRANGER = (
     ' s = socket.socket(type=2); s.bind(("127.0.0.1", 53)); time.sleep(1e9)\';'
     " timeout 10 sh -c 'until ss -Hlun src 127.0.0.1:53 | grep -q .; do sleep 0.1; done'; systemctl start dnsmasq"
 )
+SOCKET = (
+    "cd /run/systemd/system;"
+    " printf '[Socket]\\nListenDatagram=127.0.0.1:53\\nListenStream=127.0.0.1:53\\n' >stranger.socket;"
+    " printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >stranger.service; systemctl daemon-reload;"
+    " systemctl stop dnsmasq; systemctl start stranger.socket; systemctl start dnsmasq"
+)
+STOP_BESIDE = "sed -i s/bind-interfaces/bind-dynamic/ /etc/dnsmasq.d/beside.conf; systemctl stop dnsmasq"
 LOOP = "resolvectl dns eth0 127.0.0.1; echo server=127.0.0.53 >/etc/dnsmasq.d/loop.conf; systemctl restart dnsmasq"
 IMMUTABLE = (
     "systemctl stop dnsguard; rm /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf;"
@@ -107,6 +114,8 @@ FAULTS = (
     Fault("loop through 127.0.0.53", BESIDE, _says(LOOP), ("loop",)),
     Fault("immutable resolv.conf", GUARDED, _says(IMMUTABLE), ("resolv-conf-immutable",)),
     Fault("port taken", GUARDED, _says(STRANGER), ("port-taken",)),
+    Fault("port taken by a socket unit", GUARDED, _says(SOCKET), ("port-taken",)),
+    Fault("stopped beside systemd-resolved", BESIDE, _says(STOP_BESIDE), ("dnsmasq-stopped",)),
     Fault("dead first upstream", GUARDED, _lose_first_upstream, ("upstream-dead",)),
     Fault("resolvconf removed", GUARDED, _says("apt-get -qq purge resolvconf"), ("resolvconf-removed",)),
     Fault(
