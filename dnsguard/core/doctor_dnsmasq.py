@@ -45,8 +45,8 @@ def _absent(host: Host) -> Look:
     is_installed = unit.exists and "/usr/sbin/dnsmasq" in host.programs
     if _is_hidden(host):
         return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
-    is_off = unit.masked_at or not is_installed or not unit.is_enabled
-    if is_off and (reason := _why_not(host, is_masked=bool(unit.masked_at))):
+    off = (bool(unit.masked_at), "masked"), (not is_installed, "not installed"), (not unit.is_enabled, "switched off")
+    if reason := next((_why_not(host, how) for is_so, how in off if is_so), ""):
         return Look("dnsmasq", reason)
     seen = f"it does not run: {host.dnsmasq.missing}"
     if unit.masked_at:
@@ -67,13 +67,13 @@ def _is_hidden(host: Host) -> bool:
     return held is not None and bool(held.texts) and not any(each.pid for each in _takers(host))
 
 
-def _why_not(host: Host, *, is_masked: bool) -> str:
-    """Why a dnsmasq that is masked, switched off or not installed is not missed, in words; "" if it is."""
+def _why_not(host: Host, how: str) -> str:
+    """Why a dnsmasq that is "masked", "switched off" or "not installed" is not missed, in words; "" if it is."""
     address = host.settings.dnsmasq.address
     if address in mends.servers_of(host):
         is_taken = not host.trouble_of(address) or _takers(host)
-        return f"it is not in use; another server is used at {address}" if is_taken else ""
-    return "" if is_masked else "it is not installed or switched off, and libc is not told of it"
+        return f"it is {how}, and another server is used at {address}" if is_taken else ""
+    return "" if how == "masked" else f"it is {how}, and libc is not told of it"
 
 
 def _takers(host: Host) -> list[Listener]:

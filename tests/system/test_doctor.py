@@ -53,6 +53,11 @@ SOCKET = (
     " systemctl stop dnsmasq; systemctl start stranger.socket; systemctl start dnsmasq"
 )
 STOP_BESIDE = "sed -i s/bind-interfaces/bind-dynamic/ /etc/dnsmasq.d/beside.conf; systemctl stop dnsmasq"
+KEEP_SETTINGS = "chmod 0600 /etc/dnsguard/dnsguard.toml; systemctl restart dnsguard"
+ALONE = (
+    configure_dnsmasq("no-resolv", f"server={UPSTREAM}")
+    + "; resolvconf -d eth0.inet; rm /var/lib/dnsguard/upstreams.conf; systemctl restart --no-block dnsguard"
+)
 LOOP = "resolvectl dns eth0 127.0.0.1; echo server=127.0.0.53 >/etc/dnsmasq.d/loop.conf; systemctl restart dnsmasq"
 IMMUTABLE = (
     "systemctl stop dnsguard; rm /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf;"
@@ -125,6 +130,8 @@ FAULTS = (
         ("resolv-conf-of-networkmanager", "dnsguard-stopped"),
     ),
     Fault("broken toml", GUARDED, _break_settings, ("bad-settings",)),
+    Fault("settings kept from dnsguard", GUARDED, _says(KEEP_SETTINGS), ("bad-settings",)),
+    Fault("dnsmasq alone knows its servers", GUARDED, _says(ALONE), ("no-upstream",)),
     Fault("masked unit", GUARDED, _says("systemctl mask --now --quiet dnsmasq"), ("dnsmasq-masked",)),
     Fault("/run is full", GUARDED, _says(FULL), ("run-full",)),
     Fault("the clock was set back", GUARDED, lambda machine: machine.run(["python3", "-c", FUTURE]), ("clock-jumped",)),
