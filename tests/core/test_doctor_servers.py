@@ -60,7 +60,10 @@ def test_what_dnsmasq_holds_is_read_from_what_it_says(
         (None, {"dnsmasq": dnsmasq(held=Answer("notimp"))}),
         (None, {"dnsmasq": dnsmasq(Nature(no_resolv=True, resolv_files=(FILE,)), holding(OTHER))}),
         # It does not read the file that names this host.
-        (sources(offered="nameserver 127.0.0.1"), {"dnsmasq": dnsmasq(Nature(no_resolv=True), holding(OTHER))}),
+        (
+            sources(offered="nameserver 127.0.0.1"),
+            {"dnsmasq": dnsmasq(Nature(no_resolv=True, resolv_files=(FILE,)), holding(OTHER))},
+        ),
     ],
 )
 def test_real_servers_are_no_finding(read: Sources | None, changes: dict[str, Any]) -> None:
