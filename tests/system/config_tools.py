@@ -85,8 +85,9 @@ class Ansible:
         return Run(done.returncode == 0, changed, done.stdout + done.stderr)
 
     def lint(self, machine: Machine) -> subprocess.CompletedProcess[str]:
-        """Syntax, and the names of its modules."""
-        return machine.run(f"{self._playbook} --syntax-check", check=False, patience_s=RUN_S)
+        """Syntax, and the names of its modules; of the page's example, too."""
+        machine.path("/srv/example.yml").write_text(example("ansible"))
+        return machine.run(f"{self._playbook} /srv/example.yml --syntax-check", check=False, patience_s=RUN_S)
 
     def _write(self, machine: Machine, parameters: Mapping[str, Any]) -> None:
         role = {"role": "dnsguard", **{f"dnsguard_{name}": value for name, value in parameters.items()}}
@@ -120,11 +121,19 @@ class Puppet:
         return Run(done.returncode in (0, 2), changed, done.stdout + done.stderr)
 
     def lint(self, machine: Machine) -> subprocess.CompletedProcess[str]:
-        """Its own parser; Ruby's for the template."""
+        """Its own parser, for the page's example too; Ruby's for the template."""
+        machine.path("/srv/example.pp").write_text(example("puppet"))
         module = f"{self._modules}/dnsguard"
-        parse = f"puppet parser validate {module}/manifests"
+        parse = f"puppet parser validate {module}/manifests /srv/example.pp"
         template = f"erb -P -x -T - {module}/templates/dnsguard.toml.erb | ruby -c"
         return machine.run(f"{parse} && {template}", check=False, patience_s=RUN_S)
+
+
+def example(tool: str) -> str:
+    """What the tool's page shows for copying."""
+    page = (CHECKOUT / f"packaging/{tool}/dnsguard/README.md").read_text()
+    (shown,) = re.findall(r"^```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(shown)
 
 
 def offer(machine: Machine, deb: Path) -> None:

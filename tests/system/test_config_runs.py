@@ -13,7 +13,7 @@ from tests.system.conftest import Boot
 from tests.system.ending import is_handed_back, pid_of
 from tests.system.kinds import KINDS, PLAIN, Kind, is_guarded
 from tests.system.machine import Machine
-from tests.system.package import package
+from tests.system.package import newer_package, package
 
 TOML = "/etc/dnsguard/dnsguard.toml"
 INTERVAL_S = {"guard": {"interval_s": 0.5}}
@@ -105,6 +105,26 @@ def test_a_changed_key_is_in_force_after_a_reload_and_nothing_else_has_changed(m
     assert (True, tool.a_reload) == (done.is_well, done.changed), done.output
     wait_for(lambda: ["127.0.0.1"] == managed.nameservers(), "file without a standby")
     assert before == pid_of(managed)
+
+
+def test_another_version_comes_and_goes_again(managed: Machine, tool: Tool) -> None:
+    """A fleet is upgraded, and a bad upgrade is taken back; the configuration is asked about by nobody, nor lost."""
+    before = managed.path(TOML).read_text()
+    managed.start_sampler()
+    managed.wait_for_lookups(20)
+    for version, deb in (("9.0.0", newer_package()), ("0.1.0", package())):
+        given: dict[str, Any] = {"deb": managed.bring(deb), "version": version, "settings": INTERVAL_S}
+        done = tool.run(managed, **given)
+        again = tool.run(managed, **given)
+
+        assert (True, 1) == (done.is_well, len(done.changed)), done.output
+        assert (True, frozenset()) == (again.is_well, again.changed), again.output
+        assert version == managed.run("dpkg-query --show --showformat='${Version}' dnsguard").stdout
+    managed.wait_for_lookups(20)
+    seen = tally(managed.stop_sampler())
+
+    assert before == managed.path(TOML).read_text()
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
 
 def test_a_bad_value_is_refused_before_anything_is_changed(managed: Machine, tool: Tool) -> None:

@@ -4,6 +4,8 @@
 #   Whether the host has dnsguard; absent purges it, and the host gets back what it had.
 # @param deb
 #   Path of its .deb on the host; undef where one of apt's sources has it.
+# @param version
+#   The version that the host is to have, from either source; installed for any.
 # @param settings
 #   The sections of dnsguard.toml, each with its keys; what is not named is at its default.
 # @param with_dnsmasq
@@ -18,6 +20,7 @@
 class dnsguard (
   Enum['present', 'absent'] $ensure = 'present',
   Optional[Pattern[/\A\//]] $deb = undef,
+  String[1] $version = 'installed',
   Hash[String[1], Hash[String[1], Data]] $settings = {},
   Boolean $with_dnsmasq = true,
   Numeric $wait_s = 30,
@@ -30,7 +33,7 @@ class dnsguard (
   } else {
     # What dnsguard recommends comes below, when dnsguard has its configuration.
     package { 'dnsguard':
-      ensure          => installed,
+      ensure          => $version,
       source          => $deb,
       configfiles     => keep,
       install_options => ['--no-install-recommends'],
