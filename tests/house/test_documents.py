@@ -17,7 +17,7 @@ from tests.house.tree import MODULES, ROOT, name_of, parsed
 DOCTOR = (ROOT / "docs/doctor.md").read_text()
 MANUAL = (ROOT / "pages/dnsguard.8.scd").read_text()
 NAME = SOURCE.relative_to(ROOT)
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "packaging").rglob("*.md")])
 EXAMPLE = ROOT / "etc/dnsguard/dnsguard.toml"
 # Calls whose first argument is a code.
 SPEAKERS = {"Said", "DnsguardError", "SettingsError", "LinkError", "RecordError", "error", "say", "_write"}
@@ -105,7 +105,7 @@ def test_the_table_of_codes_is_fresh() -> None:
     assert page == with_table(page), "docs/log-codes.md is not what pages/codes.toml says: `make pages`"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     """Who is lost already must not be sent astray."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):

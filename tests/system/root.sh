@@ -5,8 +5,8 @@
 # written to again; remove it to have newer packages. Needs root.
 #
 # It has what dnsguard depends on, but neither dnsmasq nor resolvconf, nor any other owner of the network's servers, nor
-# who reads its metrics: those, and what they need beyond it, are .deb files in ../debs, and inside, in the same files,
-# an apt repository that asks no network.
+# who reads its metrics, nor what manages configurations: those, and what they need beyond it, are .deb files in ../debs,
+# and inside, in the same files, an apt repository that asks no network.
 set -eu
 
 suite=$1
@@ -18,6 +18,8 @@ offered="dnsmasq resolvconf"
 # Fetched one by one, because some exclude each other, and without what they only recommend.
 owners="network-manager systemd-resolved openresolv isc-dhcp-client dhcpcd-base"
 readers="prometheus prometheus-node-exporter"
+# Ansible's apt module asks python3-apt.
+tools="ansible-core puppet-agent python3-apt"
 
 digest=$(printf '%s\n' "$packages" | cat - "$0" "$packaging/new-root.sh" | sha256sum | cut -c1-12)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/dnsguard/system-$suite-$digest
@@ -39,7 +41,7 @@ mkdir "$work/debs" "$work/machine"
 	--customize-hook='rm "$1"/var/cache/apt/archives/*.deb' \
 	--customize-hook="APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
 		-o APT::Install-Recommends=true install $offered >&2" \
-	--customize-hook="for one in $owners $readers; do \
+	--customize-hook="for one in $owners $readers $tools; do \
 		APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes --download-only \
 		-o APT::Install-Recommends=false install \$one >&2 || exit 1; done" \
 	--customize-hook="mv \"\$1\"/var/cache/apt/archives/*.deb '$work/debs/'"
