@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.host import UPSTREAM
 from tests.sandbox.lookups import tally
 from tests.sandbox.processes import wait_for
+from tests.sandbox.upstreams import UPSTREAM
 from tests.system.config_tools import Ansible, Puppet, Tool, offer
 from tests.system.conftest import Boot
 from tests.system.ending import is_handed_back, pid_of
