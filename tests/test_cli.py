@@ -73,9 +73,12 @@ def test_waiting_can_be_interrupted(config: Path) -> None:
     """By Ctrl-C, as anything that may last for ever."""
     command = [*DNSGUARD, "wait", "--config", str(config)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as waiting:
-        wait_for(lambda: is_asleep(waiting.pid), "wait")
-        waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=60)
+        try:
+            wait_for(lambda: is_asleep(waiting.pid), "wait")
+            waiting.send_signal(signal.SIGINT)
+            _, said = waiting.communicate(timeout=60)
+        finally:
+            waiting.kill()
 
     assert (EXIT_INTERRUPTED, "") == (waiting.returncode, said)
 

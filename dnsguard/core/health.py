@@ -25,7 +25,7 @@ from dnsguard.core.moves import (
 from dnsguard.core.order import hear, republish
 from dnsguard.core.policy import Policy
 from dnsguard.core.state import State
-from dnsguard.core.vocabulary import MUTE, TELLING, Fault, Phase, Timer, ZoneDown
+from dnsguard.core.vocabulary import MUTE, TELLING, Fault, Phase, Timer, Verdict, ZoneDown
 
 
 def question(state: State, event: Event) -> Step:
@@ -124,6 +124,9 @@ def doubt(state: State, event: on.ProbeFailed) -> Step:
     """
     if is_stale(state, event):
         return state, ()
+    if _is_ahead(state, event):
+        state = replace(state, probing=False, held=event.held)
+        return state, (next_question(state),)
     before, state = state, diagnose(state, event)
     if is_excused(event, state.policy):
         state = replace(state, probing=False, held=event.held, failures=0, forward_due=False)
@@ -135,6 +138,12 @@ def doubt(state: State, event: on.ProbeFailed) -> Step:
     state, actions = republish(before, state)
     state, more = probe(state)
     return state, actions + more
+
+
+def _is_ahead(state: State, event: on.ProbeFailed) -> bool:
+    """Whether it lacks the old list because it holds the new one: it takes a file at once, we when it has settled."""
+    new, held = state.candidate, set(event.held or ())
+    return event.verdict is Verdict.LACKING and new is not None and bool(held) and set(new.demanded) <= held
 
 
 def note_answer(state: State, event: on.ProbePassed | on.ProbeFailed) -> Step:

@@ -199,6 +199,24 @@ def test_a_hang_or_a_telling_answer_ends_the_trial() -> None:
     assert Phase.DIRECT is story(proving(), failed(Verdict.LACKING)).phase
 
 
+def test_dnsmasq_that_has_the_new_list_first_has_not_failed() -> None:
+    """An address and a lease come together: it is asked just then, and reads a file that we still let settle."""
+    ahead = replace(failed(Verdict.LACKING), held=(NEW,))
+    settling = guarded(candidate=upstreams(NEW))
+    state, actions = decide(settling, ahead)
+
+    assert (Phase.GUARDED, 0, (NEW,)) == (state.phase, state.failures, state.held)
+    assert [Timer.PROBE] == [each.timer for each in actions if isinstance(each, do.SetTimer)]
+    # Lost servers, others than the new ones, and a list that is not new are what they were.
+    for before, event in (
+        (settling, replace(ahead, held=())),
+        (settling, replace(ahead, held=None)),
+        (settling, replace(ahead, held=("192.0.2.99",))),
+        (guarded(), ahead),
+    ):
+        assert Phase.DIRECT is decide(before, event)[0].phase
+
+
 def test_a_question_is_asked_when_its_time_comes() -> None:
     """In `direct` what it holds, on trial what it must forward, while trusted the one or the other."""
     fired = on.TimerFired(Timer.PROBE)
