@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -142,21 +142,6 @@ def _read(path: Path | None, since_s: float) -> Iterator[dict[str, Any]]:
         return
     try:
         with nullcontext(sys.stdin) if str(path) == "-" else path.open(errors="replace") as file:
-            yield from _since(since_s, log_reader.from_lines(file))
+            yield from log_reader.from_lines(file, since_s)
     except OSError as error:
         raise DnsguardError("unreadable-log", f"{path}: {error.strerror}") from error
-
-
-def _since(since_s: float, lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Those lines, and before them the last one that says what the phase was then."""
-    before = None
-    for found in lines:
-        if found["at_s"] < since_s:
-            before = found if found["phase"] else before
-            continue
-        if before:
-            yield before
-            before = None
-        yield found
-    if before:
-        yield before

@@ -18,10 +18,7 @@ _RECORDS = ("event", "state", "actions")
 
 
 def from_journal(since_s: float) -> Iterator[dict[str, Any]]:
-    """The lines of this host's journal, the oldest first, as from_lines() has them.
-
-    Before them comes the last one that says what the phase was then, however old.
-    """
+    """The lines of this host's journal, the oldest first, as from_lines() has them."""
     with journal.Reader() as reader:
         reader.add_match(SYSLOG_IDENTIFIER="dnsguard")
         reader.seek_realtime(since_s)
@@ -38,12 +35,26 @@ def _read(entry: dict[str, Any]) -> dict[str, Any]:
     return _named(entry, entry["__REALTIME_TIMESTAMP"].timestamp())
 
 
-def from_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def from_lines(lines: Iterable[str], since_s: float = 0.0) -> Iterator[dict[str, Any]]:
     """The lines of `journalctl -o json`, or of a daemon whose log went to a file, as plain data.
+
+    Before those since then comes the last one that says what the phase was, however old.
 
     Each has `at_s` (seconds since 1970), `code`, `text`, and where they were recorded `phase`, `event`, `state`,
     `actions`. What is no such line is passed over.
     """
+    before: list[dict[str, Any]] = []
+    for found in _records(lines):
+        if found["at_s"] >= since_s:
+            yield from before
+            yield found
+            before = []
+        elif found["phase"]:
+            before = [found]
+    yield from before
+
+
+def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             found = json.loads(line)
