@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsguard import __version__
 from dnsguard.core.errors import DnsguardError, SettingsError
-from dnsguard.onlooker import is_running, last_report
+from dnsguard.onlooker import is_running, last_report, show, watch
 
 if TYPE_CHECKING:
     from dnsguard.core.settings import Settings
@@ -231,11 +231,9 @@ def _detach(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from dnsguard import onlooker
-
     path = Path(_load(given.config).paths.status)
-    is_running = (onlooker.watch if given.watch else onlooker.show)(path, as_json=given.json)
-    return 0 if is_running else EXIT_NOT_RUNNING
+    is_there = (watch if given.watch else show)(path, as_json=given.json)
+    return 0 if is_there else EXIT_NOT_RUNNING
 
 
 def _doctor(given: argparse.Namespace) -> int:

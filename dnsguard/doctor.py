@@ -17,6 +17,7 @@ from dnsguard.core import mends, resolvconf
 from dnsguard.core.dnsmasq_conf import foresee
 from dnsguard.core.errors import DnsguardError, SettingsError
 from dnsguard.core.host import ABSENT, HIDDEN, KEPT, Answer, Host, Process
+from dnsguard.core.loops import UPLINKS
 from dnsguard.core.owner import Provider
 from dnsguard.core.settings import Settings
 from dnsguard.core.upstreams import choose
@@ -67,7 +68,7 @@ def look_around(settings: Settings, path: Path, error: SettingsError | None, tol
         listeners=host.listeners(settings.dnsmasq.port, name_them=not process.pid),
         answers={},
         network_manager=Path("/run/NetworkManager").is_dir(),
-        resolved=Path("/run/systemd/resolve/resolv.conf").exists(),
+        resolved=Path(UPLINKS).exists(),
         told=told,
         is_running=told is not None and is_running(told),
     )

@@ -9,7 +9,8 @@ from dnsguard.core import mends
 from dnsguard.core.doctor_dnsmasq import look_at_dnsmasq
 from dnsguard.core.doctor_servers import look_at_servers, look_at_upstreams
 from dnsguard.core.findings import Finding, Look
-from dnsguard.core.host import HIDDEN, KEPT, NOT_ASKED, Host
+from dnsguard.core.host import HIDDEN, KEPT, Host
+from dnsguard.core.loops import UPLINKS
 from dnsguard.core.owner import Provider
 
 # A clock that is kept by NTP is never that far off a file it has just dated.
@@ -167,8 +168,8 @@ def _faults_of_resolvconf(host: Host) -> Iterator[Finding]:
         return
     if host.provider is Provider.NOBODY:
         why = "nobody writes that file: dnsmasq keeps the servers of today, and loses them when it is restarted"
-        mend = f"apt-get install --yes resolvconf && {mends.restart(host)}"
-        yield Finding("resolvconf-removed", f"dnsmasq reads {file}, and there is no resolvconf", why, mend)
+        what = f"dnsmasq reads {file}, and there is no resolvconf"
+        yield Finding("resolvconf-removed", what, why, mends.install_resolvconf(host))
     elif not host.reading.offered and host.provider in _GIVING:
         why = "it forwards no question: Debian's scripts have it read a file that this resolvconf does not write"
         mend = f"{_GIVING[host.provider]} && {mends.restart(host)}"
@@ -181,17 +182,18 @@ def _faults_of_resolvconf(host: Host) -> Iterator[Finding]:
 _GIVING = {
     Provider.OPENRESOLV: "echo dnsmasq_resolv=/run/dnsmasq/resolv.conf >>/etc/resolvconf.conf && resolvconf -u",
     Provider.RESOLVECTL: "echo IGNORE_RESOLVCONF=yes >>/etc/default/dnsmasq"
-    f" && echo resolv-file=/run/systemd/resolve/resolv.conf >>{mends.DROP_IN}",
+    f" && echo resolv-file={UPLINKS} >>{mends.DROP_IN}",
 }
 
 
 def _look_at_dnsguard(host: Host) -> Look:
     unit, told = host.units["dnsguard.service"], host.told or {}
     if unit.masked_at:
-        option = " --runtime" if unit.masked_at.startswith("/run/") else ""
-        why = "nobody takes libc back to the upstreams when dnsmasq dies"
-        mend = f"systemctl unmask{option} dnsguard && systemctl start dnsguard"
-        finding = Finding("dnsguard-masked", f"dnsguard is masked by {unit.masked_at}", why, mend)
+        what, why = (
+            f"dnsguard is masked by {unit.masked_at}",
+            "nobody takes libc back to the upstreams when dnsmasq dies",
+        )
+        finding = Finding("dnsguard-masked", what, why, mends.unmask(unit.masked_at, "dnsguard.service"))
         return Look("dnsguard", "it cannot start", (finding,))
     if not host.is_running:
         if not unit.is_enabled:
@@ -209,18 +211,14 @@ def _look_at_dnsguard(host: Host) -> Look:
 
 def _look_at_libc(host: Host, is_explained: bool) -> Look:
     servers = mends.servers_of(host)
-    troubles = [host.trouble_of(each) for each in servers]
-    seen = ", then ".join(
-        f"{server} ({trouble or 'answers'})" for server, trouble in zip(servers, troubles, strict=True)
-    )
+    seen = ", then ".join(map(host.told_of, servers))
     finding = Finding(
         "server-silent",
-        f"the first server that libc asks does not answer: {troubles[0]}",
+        f"the first server that libc asks does not answer: {host.trouble_of(servers[0])}",
         "each lookup waits five seconds for it, or for ever if there is no other",
         mends.forget(host, servers[0]) or _take(host),
     )
-    is_found = not is_explained and troubles[0] not in ("", NOT_ASKED)
-    return Look("libc", f"it asks {seen}", (finding,) if is_found else ())
+    return Look("libc", f"it asks {seen}", (finding,) if host.fails(servers[0]) and not is_explained else ())
 
 
 _LOOKS: tuple[Callable[[Host], Look], ...] = (

@@ -41,7 +41,7 @@ def _mend_bar(host: Host, nature: Nature) -> str:
 
 def _absent(host: Host) -> Look:
     name = host.settings.dnsmasq.unit or "dnsmasq.service"
-    unit, short = host.units[name], mends.quoted(name.removesuffix(".service"))
+    unit = host.units[name]
     is_installed = unit.exists and "/usr/sbin/dnsmasq" in host.programs
     if _is_hidden(host):
         return Look("dnsmasq", f"it answers; as this user one cannot see its process: {host.dnsmasq.missing}")
@@ -50,15 +50,11 @@ def _absent(host: Host) -> Look:
         return Look("dnsmasq", reason)
     seen = f"it does not run: {host.dnsmasq.missing}"
     if unit.masked_at:
-        option = " --runtime" if unit.masked_at.startswith("/run/") else ""
-        why = "nothing can start it, not even `systemctl start`"
-        # Of an instance the template may be masked.
-        masked = mends.quoted(unit.masked_at.rpartition("/")[2].removesuffix(".service"))
-        mend = f"systemctl unmask{option} {masked} && systemctl start {short}"
-        return Look("dnsmasq", seen, (Finding("dnsmasq-masked", f"{name} is masked by {unit.masked_at}", why, mend),))
+        what, why = f"{name} is masked by {unit.masked_at}", "nothing can start it, not even `systemctl start`"
+        return Look("dnsmasq", seen, (Finding("dnsmasq-masked", what, why, mends.unmask(unit.masked_at, name)),))
     if not is_installed:
         return Look("dnsmasq", seen, (_missing(),))
-    return _stopped(host, seen, short)
+    return _stopped(host, seen, mends.short(name))
 
 
 def _is_hidden(host: Host) -> bool:

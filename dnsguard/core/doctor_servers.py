@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dnsguard.core import mends, resolvconf
 from dnsguard.core.findings import Finding, Look
-from dnsguard.core.host import NOT_ASKED, Host
+from dnsguard.core.host import Host
 from dnsguard.core.loops import UPLINKS, loops
 from dnsguard.core.nature import Nature
 from dnsguard.core.owner import Provider
@@ -52,9 +52,14 @@ def _given(host: Host, nature: Nature) -> Iterator[Server]:
 
 def _read_real_servers(host: Host) -> str:
     """Have dnsmasq read a file that names real servers, not this host."""
-    known = host.reading.upstreams
-    if known is not None and any(not is_loopback(each) for each in uplinks(host)):
+    if host.reading.upstreams and any(not is_loopback(each) for each in uplinks(host)):
         return mends.add_to_dnsmasq(host, f"resolv-file={UPLINKS}")
+    return _name_a_server(host)
+
+
+def _name_a_server(host: Host) -> str:
+    """Have dnsmasq ask a real server, or have the network's announced if none is known."""
+    known = host.reading.upstreams
     return mends.add_to_dnsmasq(host, f"server={known.nameservers[0]}") if known else mends.renew(host)
 
 
@@ -80,9 +85,7 @@ def _faults(host: Host, nature: Nature, held: tuple[str, ...] | None) -> Iterato
         why = "it missed the change, or may not read the file; it asks servers that may be gone"
         yield Finding("dnsmasq-outdated", what, why, mends.restart(host))
     if held == ():
-        known = host.reading.upstreams
-        static = mends.add_to_dnsmasq(host, f"server={known.nameservers[0]}") if known else mends.renew(host)
-        mend = mends.restart(host) if host.reading.offered else static
+        mend = mends.restart(host) if host.reading.offered else _name_a_server(host)
         why = "every question is refused; resolvconf gives it neither `base` nor `head` nor `tail`, records alone"
         yield Finding("dnsmasq-no-servers", "dnsmasq knows no server", why, mend)
 
@@ -100,7 +103,7 @@ def _drop_no_resolv(host: Host) -> str:
 def _own_file(host: Host) -> str:
     """Give dnsmasq a file of its own."""
     if host.provider is Provider.NOBODY:
-        return f"apt-get install --yes resolvconf && {mends.restart(host)}"
+        return mends.install_resolvconf(host)
     if host.provider is Provider.RESOLVECTL:
         return mends.add_to_dnsmasq(host, f"resolv-file={UPLINKS}")
     return f"sed -i 's/^IGNORE_RESOLVCONF=/#&/' /etc/default/dnsmasq && {mends.restart(host)}"
@@ -111,9 +114,8 @@ def look_at_upstreams(host: Host) -> Look:
     known = host.reading.upstreams
     if known is None:
         return _without_upstreams(host)
-    troubles = {each: host.trouble_of(each) for each in known.nameservers}
-    seen = ", ".join(f"{each} ({trouble or 'answers'})" for each, trouble in troubles.items())
-    return Look("upstreams", f"{seen}, from {known.source}", tuple(_dead(host, troubles)))
+    seen = ", ".join(map(host.told_of, known.nameservers))
+    return Look("upstreams", f"{seen}, from {known.source}", tuple(_dead(host, known.nameservers)))
 
 
 def _without_upstreams(host: Host) -> Look:
@@ -129,14 +131,14 @@ def _without_upstreams(host: Host) -> Look:
     return Look("upstreams", "none is known", (finding,))
 
 
-def _dead(host: Host, troubles: dict[str, str]) -> Iterator[Finding]:
-    dead = [address for address, trouble in troubles.items() if trouble not in ("", NOT_ASKED)]
-    if dead and len(dead) == len(troubles):
+def _dead(host: Host, servers: tuple[str, ...]) -> Iterator[Finding]:
+    dead = list(filter(host.fails, servers))
+    if dead and len(dead) == len(servers):
         route = "" if host.sources.networks else ": this host has no default route"
         why = "nothing on this host can mend a network; who announces its servers can be asked for them again"
         yield Finding("upstreams-dead", f"no upstream answers{route}", why, mends.renew(host))
         return
     for address in dead:
         why = "a lookup that begins with it waits for seconds; it may come back, and the next lease may name it again"
-        what = f"the upstream {address} does not answer ({troubles[address]}); others do"
+        what = f"the upstream {address} does not answer ({host.trouble_of(address)}); others do"
         yield Finding("upstream-dead", what, why, mends.forget(host, address) or mends.renew(host))

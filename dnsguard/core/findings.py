@@ -10,7 +10,7 @@ class Finding(NamedTuple):
     """One thing that is wrong.
 
     Attributes:
-        code: stable, kebab-case; README.md and dnsguard(8) list each.
+        code: stable, kebab-case; docs/doctor.md and dnsguard(8) list each.
         what: what is wrong, where.
         why: why it matters, and what else to know.
         mend: the command that mends it, to be run by root in a shell as it stands.

@@ -148,3 +148,11 @@ class Host(NamedTuple):
     def trouble_of(self, address: str) -> str:
         """What was wrong with the answer of this server; "" if it answered, NOT_ASKED if it was not asked."""
         return self.answers.get(address, Answer(NOT_ASKED)).trouble
+
+    def fails(self, address: str) -> bool:
+        """Whether this server was asked, and did not answer as it should."""
+        return self.trouble_of(address) not in ("", NOT_ASKED)
+
+    def told_of(self, address: str) -> str:
+        """This server, and what it did, in words."""
+        return f"{address} ({self.trouble_of(address) or 'answers'})"

@@ -15,7 +15,6 @@ from dnsguard.core.servers import DNS_PORT, OPTIONS, Server, server_of
 if TYPE_CHECKING:
     from dnsguard.core.upstreams import Source
 
-RESTART_DNSMASQ = "systemctl restart dnsmasq"
 DROP_IN = "/etc/dnsmasq.d/dnsguard-doctor.conf"
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
@@ -25,6 +24,22 @@ def quoted(word: str) -> str:
     return word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
+def short(unit: str) -> str:
+    """A service's name as one types it."""
+    return quoted(unit.removesuffix(".service"))
+
+
+def unmask(masked_at: str, unit: str) -> str:
+    """Unmask a unit, or of an instance the template if that is what is masked, and start it."""
+    option = " --runtime" if masked_at.startswith("/run/") else ""
+    return f"systemctl unmask{option} {short(masked_at.rpartition('/')[2])} && systemctl start {short(unit)}"
+
+
+def install_resolvconf(host: Host) -> str:
+    """Have somebody write the file that dnsmasq reads."""
+    return f"apt-get install --yes resolvconf && {restart(host)}"
+
+
 def comment_out(path: str, number: int) -> str:
     """Make a line, counted from 1, a comment."""
     return f"sed -i '{number}s/^/#/' {quoted(path)}"
@@ -32,8 +47,7 @@ def comment_out(path: str, number: int) -> str:
 
 def restart(host: Host) -> str:
     """Start the dnsmasq of this host again."""
-    unit = host.settings.dnsmasq.unit or "dnsmasq.service"
-    return f"systemctl restart {quoted(unit.removesuffix('.service'))}"
+    return f"systemctl restart {short(host.settings.dnsmasq.unit or 'dnsmasq.service')}"
 
 
 def add_to_dnsmasq(host: Host, option: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dnsguard.core.actions import EndDnsmasq, Reload
 from dnsguard.core.events import DnsmasqFound, DnsmasqGone, DnsmasqMissing, EndFailed, ReloadFailed, ReloadSent
-from dnsguard.edge.dnsmasq_process import MAX_PID, Passport, RefusedError, in_words, read_pid, unit_pids
+from dnsguard.edge.dnsmasq_process import MAX_PID, Passport, RefusedError, in_words, read_pid
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,7 @@ class Dnsmasq:
     def _by_unit(self) -> int:
         if not self.unit:
             raise RefusedError
-        pids = [pid for pid in unit_pids(self._cgroup, self.unit) if not self._passport.refusal(pid)]
-        # While dnsmasq daemonises there are two: the parent, which waits for a moment, and the new one.
-        for pid in sorted(pids, key=self._passport.started_at, reverse=True):
+        for pid in self._passport.of_unit(self._cgroup):
             if not self._hold(pid):
                 return pid
         raise RefusedError(f"{self.unit} has no process that is dnsmasq")

@@ -44,14 +44,13 @@ def find_pid(
     passport = Passport(proc, unit)
     try:
         pid = read_pid(pid_file)
-        refusal = passport.refusal(pid) if pid <= MAX_PID else "is not dnsmasq"
+        refusal = passport.refusal(pid)
         if not refusal:
             return pid, ""
         refusal = f"{pid_file} names PID {pid}, which {refusal}"
     except RefusedError as refused:
         refusal = str(refused)
-    pids = [pid for pid in (unit_pids(cgroup, unit) if unit else ()) if not passport.refusal(pid)]
-    return (max(pids, key=passport.started_at), "") if pids else (0, refusal)
+    return next(((pid, "") for pid in passport.of_unit(cgroup)), (0, refusal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Passport:
 
     def refusal(self, pid: int) -> str:
         """Why this process is not the dnsmasq that is looked for; empty if it is."""
-        if pid <= 1 or pid == os.getpid():
+        if not 1 < pid <= MAX_PID or pid == os.getpid():
             return "is not dnsmasq"
         refusal = self._stranger(pid)
         if refusal:
@@ -73,7 +72,15 @@ class Passport:
             return f"is only a child of dnsmasq, PID {parent}"
         return ""
 
-    def started_at(self, pid: int) -> int:
+    def of_unit(self, cgroup: Path) -> list[int]:
+        """The unit's processes that are dnsmasq, the newest first; none without a unit.
+
+        While dnsmasq daemonises there are two: the parent, which waits for a moment, and the new one.
+        """
+        pids = _unit_pids(cgroup, self.unit) if self.unit else []
+        return sorted((pid for pid in pids if not self.refusal(pid)), key=self._started_at, reverse=True)
+
+    def _started_at(self, pid: int) -> int:
         """When it was started, in clock ticks since boot; 0 if that cannot be told."""
         return self._stat(pid, 22)
 
@@ -134,7 +141,7 @@ def read_pid(path: Path) -> int:
     return int(text)
 
 
-def unit_pids(cgroup: Path, unit: str) -> list[int]:
+def _unit_pids(cgroup: Path, unit: str) -> list[int]:
     """The processes of a unit of the system; none if it has none, or cannot be read."""
     slices = ["system.slice"]
     template, at, _ = unit.partition("@")
