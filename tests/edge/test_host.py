@@ -104,6 +104,13 @@ def lay(folder: Path, files: dict[str, str | None]) -> None:
         path.symlink_to(os.devnull) if text is None else path.write_text(text)
 
 
+def unit_in(folder: Path, files: dict[str, str | None], name: str) -> Unit:
+    """A unit of a host with these files; where it is masked is told without the folder."""
+    lay(folder, files)
+    seen = unit(name, [str(folder / directory) for directory in ("etc", "run", "lib")])
+    return seen._replace(masked_at=seen.masked_at.removeprefix(f"{folder}/"))
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -120,12 +127,7 @@ def lay(folder: Path, files: dict[str, str | None]) -> None:
 )
 def test_unit_is_known_by_its_files(tmp_path: Path, files: dict[str, str | None], expected: Unit) -> None:
     """By the first directory that has one."""
-    lay(tmp_path, files)
-    masked_at = expected.masked_at and str(tmp_path / expected.masked_at)
-
-    assert expected._replace(masked_at=masked_at) == unit(
-        "a.service", [str(tmp_path / name) for name in ("etc", "run", "lib")]
-    )
+    assert expected == unit_in(tmp_path, files, "a.service")
 
 
 @pytest.mark.parametrize(
@@ -142,12 +144,7 @@ def test_unit_is_known_by_its_files(tmp_path: Path, files: dict[str, str | None]
 )
 def test_instance_is_known_by_its_template(tmp_path: Path, files: dict[str, str | None], expected: Unit) -> None:
     """Debian ships dnsmasq@.service, and no file of an instance's own."""
-    lay(tmp_path, files)
-    masked_at = expected.masked_at and str(tmp_path / expected.masked_at)
-
-    assert expected._replace(masked_at=masked_at) == unit(
-        "dnsmasq@a.b.service", [str(tmp_path / name) for name in ("etc", "run", "lib")]
-    )
+    assert expected == unit_in(tmp_path, files, "dnsmasq@a.b.service")
 
 
 @pytest.mark.parametrize(

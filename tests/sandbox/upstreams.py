@@ -40,8 +40,11 @@ class Upstreams(ABC):
     def take_address(self, address: str) -> None:
         """Take it away again."""
 
-    def start_upstream(self, address: str) -> None:
-        """Put a server that answers everything at this address, or let a silent one speak again."""
+    def start_upstream(self, address: str, *options: str) -> None:
+        """Put a server that answers everything at this address, or let a silent one speak again.
+
+        It is a dnsmasq; `options` are more of its own.
+        """
         if address in self._upstreams:
             self._upstreams[address].send(signal.SIGCONT)
             return
@@ -49,7 +52,7 @@ class Upstreams(ABC):
             address,
             f"exec dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root"
             f" --no-resolv --no-hosts --bind-interfaces --listen-address={address}"
-            f" --address=/#/{ANSWER} --local=/#/ --dns-rr=.,6,{ROOT_SOA}",
+            f" --address=/#/{ANSWER} --local=/#/ --dns-rr=.,6,{ROOT_SOA} {' '.join(options)}",
         )
 
     def start_misbehaving_upstream(self, address: str, manner: str) -> None:

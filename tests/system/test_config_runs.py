@@ -72,6 +72,11 @@ def deb_in(machine: Machine) -> str:
     return machine.bring(package())
 
 
+def installed(machine: Machine) -> str:
+    """dpkg's lines about resolvconf and dnsmasq, those that are installed."""
+    return machine.run("dpkg-query --list resolvconf dnsmasq 2>/dev/null | grep ^ii", check=False).stdout
+
+
 @pytest.mark.parametrize("source", ["deb", "repository"])
 def test_a_run_makes_a_stock_host_a_guarded_one_and_loses_no_lookup(stock: Machine, tool: Tool, source: str) -> None:
     """Then the same run changes nothing."""
@@ -148,7 +153,7 @@ def test_a_bad_value_keeps_dnsmasq_from_a_stock_host(stock: Machine, tool: Tool)
     assert not done.is_well
     assert f"{CODE_OF_BAD}: " in done.output
     assert "interval_s = 0.5" not in stock.path(TOML).read_text()
-    assert "" == stock.run("dpkg-query --list resolvconf dnsmasq 2>/dev/null | grep ^ii", check=False).stdout
+    assert "" == installed(stock)
     assert [UPSTREAM] == stock.nameservers()
     assert stock.resolves()
 
@@ -175,7 +180,7 @@ def test_without_dnsmasq_dnsguard_comes_alone(stock: Machine, tool: Tool) -> Non
     done = tool.run(stock, deb=deb_in(stock), with_dnsmasq=False)
 
     assert done.is_well, done.output
-    assert "" == stock.run("dpkg-query --list resolvconf dnsmasq 2>/dev/null | grep ^ii", check=False).stdout
+    assert "" == installed(stock)
     assert 0 == stock.run("dnsguard wait --for direct --timeout 0", check=False).returncode
 
 

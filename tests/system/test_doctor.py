@@ -1,9 +1,10 @@
 """`dnsguard doctor` on whole hosts: each planted fault is named, and its mend is run as it is printed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 import tests.system.test_owners  # noqa: F401  (its kinds)
 from tests.sandbox.processes import wait_for
 from tests.sandbox.upstreams import OTHER_UPSTREAM, UPSTREAM
+from tests.system.cases import Act
 from tests.system.conftest import Boot
+from tests.system.faults import says
 from tests.system.kinds import GUARDED, KINDS, Kind, configure, is_guarded
 from tests.system.machine import Machine
 from tests.system.package import package
@@ -77,23 +80,19 @@ FUTURE = (
 AHEAD = "mkdir -p /var/lib/systemd/timesync; touch -d '+2 days' /var/lib/systemd/timesync/clock"
 
 
-def _says(command: str) -> Callable[[Machine], object]:
-    return lambda machine: machine.run(command, check=False)
-
-
-def _lose_first_upstream(machine: Machine) -> None:
+def _lose_first_upstream(machine: Machine, _ours: Sequence[Path]) -> None:
     machine.new_lease(UPSTREAM, OTHER_UPSTREAM)
     machine.world.stop_upstream(UPSTREAM)
 
 
-def _set_clock_back(machine: Machine) -> None:
+def _set_clock_back(machine: Machine, _ours: Sequence[Path]) -> None:
     """The daemon writes its report anew when an address has just come, and what was planted is gone."""
     wait_for(
         lambda: machine.run(["python3", "-c", FUTURE]) and codes(machine) == ("clock-jumped",), "report that stays"
     )
 
 
-def _break_settings(machine: Machine) -> None:
+def _break_settings(machine: Machine, _ours: Sequence[Path]) -> None:
     configure(machine, "[guard]\nrise = 3\nfall = two\n")
     machine.run("systemctl restart dnsguard", check=False)
 
@@ -112,7 +111,7 @@ class Fault:
 
     title: str
     kind: str
-    plant: Callable[[Machine], object]
+    plant: Act
     codes: tuple[str, ...]
     mends: bool = True
 
@@ -121,28 +120,28 @@ class Fault:
 
 
 FAULTS = (
-    Fault("stopped dnsmasq", GUARDED, _says("systemctl stop dnsmasq"), ("dnsmasq-stopped",)),
-    Fault("no-resolv", GUARDED, _says(configure_dnsmasq("no-resolv")), ("dnsmasq-no-resolv",)),
-    Fault("loop through 127.0.0.53", BESIDE, _says(LOOP), ("loop",)),
-    Fault("immutable resolv.conf", GUARDED, _says(IMMUTABLE), ("resolv-conf-immutable",)),
-    Fault("port taken", GUARDED, _says(STRANGER), ("port-taken",)),
-    Fault("port taken by a socket unit", GUARDED, _says(SOCKET), ("port-taken",)),
-    Fault("stopped beside systemd-resolved", BESIDE, _says(STOP_BESIDE), ("dnsmasq-stopped",)),
+    Fault("stopped dnsmasq", GUARDED, says("systemctl stop dnsmasq"), ("dnsmasq-stopped",)),
+    Fault("no-resolv", GUARDED, says(configure_dnsmasq("no-resolv")), ("dnsmasq-no-resolv",)),
+    Fault("loop through 127.0.0.53", BESIDE, says(LOOP), ("loop",)),
+    Fault("immutable resolv.conf", GUARDED, says(IMMUTABLE), ("resolv-conf-immutable",)),
+    Fault("port taken", GUARDED, says(STRANGER), ("port-taken",)),
+    Fault("port taken by a socket unit", GUARDED, says(SOCKET), ("port-taken",)),
+    Fault("stopped beside systemd-resolved", BESIDE, says(STOP_BESIDE), ("dnsmasq-stopped",)),
     Fault("dead first upstream", GUARDED, _lose_first_upstream, ("upstream-dead",)),
-    Fault("resolvconf removed", GUARDED, _says("apt-get -qq purge resolvconf"), ("resolvconf-removed",)),
+    Fault("resolvconf removed", GUARDED, says("apt-get -qq purge resolvconf"), ("resolvconf-removed",)),
     Fault(
         "NetworkManager owns the file",
         NM,
-        _says(BY_NETWORK_MANAGER),
+        says(BY_NETWORK_MANAGER),
         ("resolv-conf-of-networkmanager", "dnsguard-stopped"),
     ),
     Fault("broken toml", GUARDED, _break_settings, ("bad-settings",)),
-    Fault("settings kept from dnsguard", GUARDED, _says(KEEP_SETTINGS), ("bad-settings",)),
-    Fault("dnsmasq alone knows its servers", GUARDED, _says(ALONE), ("no-upstream",)),
-    Fault("masked unit", GUARDED, _says("systemctl mask --now --quiet dnsmasq"), ("dnsmasq-masked",)),
-    Fault("/run is full", GUARDED, _says(FULL), ("run-full",)),
+    Fault("settings kept from dnsguard", GUARDED, says(KEEP_SETTINGS), ("bad-settings",)),
+    Fault("dnsmasq alone knows its servers", GUARDED, says(ALONE), ("no-upstream",)),
+    Fault("masked unit", GUARDED, says("systemctl mask --now --quiet dnsmasq"), ("dnsmasq-masked",)),
+    Fault("/run is full", GUARDED, says(FULL), ("run-full",)),
     Fault("the clock was set back", GUARDED, _set_clock_back, ("clock-jumped",)),
-    Fault("the clock is behind", GUARDED, _says(AHEAD), ("clock-behind",), mends=False),
+    Fault("the clock is behind", GUARDED, says(AHEAD), ("clock-behind",), mends=False),
 )
 
 
@@ -168,7 +167,7 @@ def test_fault_is_named_and_its_mend_mends_it(boot: Boot, fault: Fault) -> None:
     """The cause stands first, and whoever types the mends as they are printed needs to know nothing else."""
     machine = boot(fault.kind)
     wait_for(lambda: codes(machine) == (), "a healthy host to begin with")
-    fault.plant(machine)
+    fault.plant(machine, ())
     wait_for(lambda: codes(machine) == fault.codes, f"finding of {fault.codes}")
     for code in fault.codes if fault.mends else ():
         finding = doctor(machine)[0]
