@@ -189,10 +189,8 @@ _GIVING = {
 def _look_at_dnsguard(host: Host) -> Look:
     unit, told = host.units["dnsguard.service"], host.told or {}
     if unit.masked_at:
-        what, why = (
-            f"dnsguard is masked by {unit.masked_at}",
-            "nobody takes libc back to the upstreams when dnsmasq dies",
-        )
+        what = f"dnsguard is masked by {unit.masked_at}"
+        why = "nobody takes libc back to the upstreams when dnsmasq dies"
         finding = Finding("dnsguard-masked", what, why, mends.unmask(unit.masked_at, "dnsguard.service"))
         return Look("dnsguard", "it cannot start", (finding,))
     if not host.is_running:
