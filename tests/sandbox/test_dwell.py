@@ -29,7 +29,7 @@ def flap(host: Host, guard: Guard, directory: Path, lives: int) -> list[Flip]:
         seen = tally(end_sampler(sampler, directory / "lookups.jsonl"))
 
     assert seen.lookups > lives * LIFE_S * 50
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
     return watch.flips
 
 

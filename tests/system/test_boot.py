@@ -110,7 +110,7 @@ def test_no_lookup_is_lost_from_readiness_on(boot: Boot) -> None:
     machine.run("systemctl stop watcher")
     seen = tally(read(record))
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
 
 def test_readiness_comes_before_name_lookup_and_the_link_before_dnsmasq(guarded: Machine) -> None:

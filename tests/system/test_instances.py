@@ -45,4 +45,4 @@ def test_instance_that_is_not_registered_and_dnsmasq_live_side_by_side(guarded: 
     seen = tally(guarded.stop_sampler())
 
     assert f"PID {pid_of(guarded, 'dnsmasq')}\n" in guarded.run("dnsguard status").stdout
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen

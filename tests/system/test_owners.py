@@ -260,7 +260,7 @@ def test_dnsmasq_beside_resolved_is_used_once_it_is_given_a_list(boot: Boot) -> 
     machine.wait_for_lookups(AT_REST)
     seen = tally(machine.stop_sampler())
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
 
 def test_resolved_that_begins_to_ask_dnsmasq_is_named_and_costs_no_lookup(boot: Boot) -> None:
@@ -281,7 +281,7 @@ def test_resolved_that_begins_to_ask_dnsmasq_is_named_and_costs_no_lookup(boot: 
 
     assert are_told(["guarded", "loop"], codes_of(machine))
     assert "server=127.0.0.53 (/etc/dnsmasq.d/stub.conf:2) leads to systemd-resolved, which asks dnsmasq again" in told
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
     machine.run(f"resolvectl dns eth0 {UPSTREAM}; systemctl restart dnsmasq")
     wait_for(lambda: rests("guarded", "127.0.0.1", UPSTREAM)(machine), "trust again")

@@ -19,7 +19,7 @@ def test_file_that_resolvconf_did_not_write_is_asked_for(guarded: Machine) -> No
     seen = tally(guarded.stop_sampler())
 
     assert "lags behind; asked resolvconf to write it again" in guarded.journal("dnsguard")
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
 
 def blind(machine: Machine) -> None:
@@ -38,7 +38,7 @@ def test_dnsmasq_that_is_blind_to_its_file_is_ended_for_another(guarded: Machine
     seen = tally(guarded.stop_sampler())
 
     assert "ended it, and systemd starts another (1 of 5 in 300 s)" in guarded.journal("dnsguard")
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
 
 
 def test_nobody_is_ended_where_the_operator_does_not_want_it(guarded: Machine) -> None:

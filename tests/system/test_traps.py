@@ -74,7 +74,7 @@ def test_symlinked_upstream_file_that_is_turned_is_noticed(boot: Boot) -> None:
     wait_for(lambda: "reload-repeated" in codes_of(machine), "verdict")
     seen = tally(machine.stop_sampler())
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
     assert other(machine)
 
 
@@ -99,7 +99,7 @@ def test_exhausted_descriptors_cost_no_lookup(guarded: Machine, suite: str) -> N
         wait_for(lambda: at_upstream(machine), "the upstream")
     seen, told = tally(machine.stop_sampler()), codes_of(machine)[before:]
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
     assert (suite == "bookworm") == ("dnsmasq-failed" in told), told
 
 
@@ -113,7 +113,7 @@ def test_named_instance_that_dnsguard_is_told_of_is_not_trusted_either(guarded: 
     guarded.wait_for_lookups(UNTIL_DIRECT)
     seen = tally(guarded.stop_sampler())
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
     assert at_upstream(guarded)
     assert "lacks 192.0.2.53; holds nothing" in guarded.run("dnsguard status").stdout
 
@@ -126,5 +126,5 @@ def test_what_is_purged_leaves_no_dead_server(guarded: Machine) -> None:
     guarded.wait_for_lookups(UNTIL_DIRECT)
     seen = tally(guarded.stop_sampler())
 
-    assert (0, 0) == (seen.failed, seen.slow)
+    assert (0, 0) == (seen.failed, seen.slow), seen
     assert names_real_upstreams(guarded)
